@@ -1,0 +1,2 @@
+//! The `procgate` command.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The in-pod launcher.
+fn main() {}
