@@ -107,12 +107,12 @@ mod tests {
             seed: [u8; 32], text: Vec<u8>, flip in proptest::option::of(0usize..96 * 8),
         ) {
             let signer = SigningKey::from_bytes(&seed);
-            let mut key = signer.verifying_key().to_bytes();
-            let mut signature = signer.sign(&text).to_bytes();
+            let (key, signature) = (signer.verifying_key().to_bytes(), signer.sign(&text).to_bytes());
+            let mut both = [key.as_slice(), &signature].concat();
             if let Some(bit) = flip {
-                let byte = bit / 8;
-                if byte < 32 { key[byte] ^= 1 << (bit % 8) } else { signature[byte - 32] ^= 1 << (bit % 8) }
+                both[bit / 8] ^= 1 << (bit % 8);
             }
+            let (key, signature) = (both[..32].try_into().unwrap(), both[32..].try_into().unwrap());
             let ours = Ed25519Key::from_bytes(key).is_some_and(|key| key.verifies(&text, &signature));
             let theirs = VerifyingKey::from_bytes(&key)
                 .is_ok_and(|key| key.verify_strict(&text, &Signature::from_bytes(&signature)).is_ok());
