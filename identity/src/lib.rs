@@ -8,6 +8,37 @@
 //! 3. [`UnverifiedToken::parse`] looks at its form, and [`UnverifiedToken::verify`] makes of it a
 //!    [`VerifiedIdentity`], or a [`Refusal`] from the closed vocabulary of reasons.
 //!
+//! ```
+//! use procgate_identity::*;
+//! use zeroize::Zeroizing;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = SigningKey::from_seed(KeyId::new("2026-11")?, &Zeroizing::new([7; 32]));
+//! let now = UnixNanos(1_800_000_000_000_000_000);
+//! let claims = Claims {
+//!     subject: "spiffe://shop.example/ns/shop/sa/checkout/container/app".parse()?,
+//!     lifetime: Lifetime::starting(now, TOKEN_LIFE_SECONDS),
+//!     serial: Serial(now.0),
+//!     exe: Digest::of(b"the executable's bytes"),
+//!     code: None,
+//!     stray: None,
+//!     script: None,
+//!     name: "/app/server".into(),
+//!     labels: Labels::default(),
+//!     source: "10.0.0.9:40000".parse()?,
+//!     destination: "10.0.0.1:8080".parse()?,
+//! };
+//! let token = key.sign_token(&claims)?;
+//!
+//! let mut trusted = TrustedKeys::new("shop.example".parse()?);
+//! trusted.add(key.public()?, "spiffe://shop.example/ns/shop/sa/checkout/container/".parse()?)?;
+//! let binding = Binding::Connection { source: claims.source, destination: claims.destination };
+//! let identity = UnverifiedToken::parse(token.as_bytes())?.verify(&trusted, now, binding)?;
+//! assert_eq!(identity.claims(), &claims);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! There is no clock, no I/O and no environment in here: time, addresses and keys are arguments.
 
 mod address;
