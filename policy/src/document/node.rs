@@ -1,0 +1,187 @@
+//! The tree of a document.
+
+use core::cell::Cell;
+use core::fmt;
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// How deep lists and objects may nest. The deepest place of a policy is
+/// `rules[0].allow.from.labels.name`, six below the top.
+pub(crate) const MAX_DEPTH: usize = 16;
+/// Values in one document. A value takes 32 bytes here however few it has in the text, so this holds
+/// memory to a small multiple of the text; real policies have more than 8 bytes of text per value.
+pub(crate) const MAX_NODES: usize = 1_000_000;
+
+/// A value of a document.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Node {
+    /// `null`, or nothing after a YAML key.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number from 0 to 65,535: the only numbers a policy has are ports and the version.
+    Integer(u16),
+    /// Any other number.
+    OtherNumber,
+    /// A string.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// An object; a key that is written twice stands twice.
+    Object(Vec<(String, Node)>),
+}
+
+/// What a value is, in the words of a mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kind(&'static str);
+
+impl fmt::Display for Kind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.0)
+    }
+}
+
+impl Node {
+    /// What this is, for people.
+    pub(crate) const fn kind(&self) -> Kind {
+        Kind(match self {
+            Self::Null => "nothing",
+            Self::Bool(_) => "true or false",
+            Self::Integer(_) | Self::OtherNumber => "a number",
+            Self::Text(_) => "text",
+            Self::List(_) => "a list",
+            Self::Object(_) => "an object",
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        NodeSeed { depth_left: MAX_DEPTH, nodes_left: &Cell::new(MAX_NODES) }.deserialize(source)
+    }
+}
+
+/// Reads one value and those in it, down to [`MAX_DEPTH`] and up to [`MAX_NODES`].
+#[derive(Clone, Copy)]
+struct NodeSeed<'a> {
+    depth_left: usize,
+    nodes_left: &'a Cell<usize>,
+}
+
+impl NodeSeed<'_> {
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+        let depth_left = self.depth_left.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
+        Ok(Self { depth_left, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
+    type Value = Node;
+
+    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Node, D::Error> {
+        let left = self.nodes_left.get().checked_sub(1);
+        self.nodes_left.set(left.ok_or_else(|| de::Error::custom("too many values"))?);
+        source.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NodeSeed<'_> {
+    type Value = Node;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Bool(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node, E> {
+        Ok(u16::try_from(value).map_or(Node::OtherNumber, Node::Integer))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node, E> {
+        Ok(u16::try_from(value).map_or(Node::OtherNumber, Node::Integer))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
+        Ok(whole(value).map_or(Node::OtherNumber, Node::Integer))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
+        Ok(Node::Text(value.into()))
+    }
+
+    fn visit_string<E: de::Error>(self, value: String) -> Result<Node, E> {
+        Ok(Node::Text(value))
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Node, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, source: D) -> Result<Node, D::Error> {
+        self.deserialize(source)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+        let inner = self.deeper()?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(inner)? {
+            list.push(item);
+        }
+        Ok(Node::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Node, A::Error> {
+        let inner = self.deeper()?;
+        let mut object = Vec::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            object.push((name, fields.next_value_seed(inner)?));
+        }
+        Ok(Node::Object(object))
+    }
+}
+
+/// `8080.0` is the integer 8080 to JSON Schema, and to whatever turns numbers into doubles on the
+/// way here. Found bit by bit, since a cast would round.
+fn whole(value: f64) -> Option<u16> {
+    let mut found = 0;
+    for bit in (0..u16::BITS).rev() {
+        let candidate = found | 1 << bit;
+        if f64::from(candidate) <= value {
+            found = candidate;
+        }
+    }
+    (f64::from(found) == value).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_doubles_are_integers() {
+        for (value, expected) in [
+            (8080.0, Some(8080)),
+            (0.0, Some(0)),
+            (65_535.0, Some(65_535)),
+            (65_536.0, None),
+            (0.5, None),
+            (-1.0, None),
+            (f64::NAN, None),
+            (f64::INFINITY, None),
+        ] {
+            assert_eq!(whole(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_key_written_twice_is_still_there_twice() {
+        let node: Node = serde_json::from_str(r#"{"a":1,"a":2}"#).unwrap();
+        assert_eq!(node, Node::Object(vec![("a".into(), Node::Integer(1)), ("a".into(), Node::Integer(2))]));
+    }
+}

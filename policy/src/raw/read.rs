@@ -1,0 +1,160 @@
+//! The reader of a whole policy.
+
+use super::bounds::{
+    MAX_CIDRS, MAX_DESTINATIONS, MAX_DIGESTS, MAX_HOSTS, MAX_PROCESSES, MAX_RULES, MAX_TRUSTED,
+};
+use super::lists::{digest, labels, name, text};
+use super::read_rule::rule;
+use super::reader::{At, Fields, Reader, quoted};
+use super::{Mode, RawDestination, RawJwk, RawKey, RawPolicy, RawProcess, RawTrust};
+use crate::document::Node;
+use crate::mistake::Mistakes;
+
+/// A list that is empty where the field is absent.
+macro_rules! list {
+    ($reader:expr, $at:expr, $fields:expr, $name:literal, $most:expr, $read:expr) => {
+        $reader
+            .optional($at, $fields, $name, |reader, at, node| reader.list(at, node, $most, $read))
+            .unwrap_or_default()
+    };
+}
+pub(super) use list;
+
+/// Reads the document.
+pub(super) fn policy(document: &Node) -> Result<RawPolicy, Mistakes> {
+    let mut reader = Reader::default();
+    let policy = top(&mut reader, At::Top, document);
+    reader.finish(policy)
+}
+
+fn top(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPolicy> {
+    let known = &["version", "mode", "trust", "processes", "destinations", "rules"];
+    let fields = &reader.object(at, node, known)?;
+    let version = reader.required(at, fields, "version", "write version: 1", version);
+    let mode = reader.required(
+        at,
+        fields,
+        "mode",
+        "write mode: audit to only record, or mode: enforce to deny what no rule allows",
+        mode,
+    );
+    let trust = reader.required(at, fields, "trust", "write the trust domain and its public keys", trust);
+    let processes = list!(reader, at, fields, "processes", MAX_PROCESSES, process);
+    let destinations = list!(reader, at, fields, "destinations", MAX_DESTINATIONS, destination);
+    let rules = list!(reader, at, fields, "rules", MAX_RULES, rule);
+    version?;
+    Some(RawPolicy { mode: mode?, trust: trust?, processes, destinations, rules })
+}
+
+fn version(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<()> {
+    if *node == Node::Integer(1) {
+        return Some(());
+    }
+    reader.mistake(at, "not a version known here", "write version: 1 (a number)");
+    None
+}
+
+fn mode(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<Mode> {
+    let text = reader.text(at, node)?;
+    let mode = [Mode::Audit, Mode::Enforce].into_iter().find(|mode| mode.code() == text);
+    if mode.is_none() {
+        reader.mistake(at, format!("{} is no mode", quoted(text)), "write audit or enforce");
+    }
+    mode
+}
+
+fn trust(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawTrust> {
+    let fields = &reader.object(at, node, &["domain", "keys"])?;
+    let domain =
+        reader.required(at, fields, "domain", "write the trust domain, for example shop.example", text);
+    let keys = reader.required(
+        at,
+        fields,
+        "keys",
+        "write at least one public key, as `procgate keygen` prints it",
+        |reader, at, node| reader.list(at, node, MAX_TRUSTED, key),
+    );
+    Some(RawTrust { domain: domain?, keys: keys? })
+}
+
+fn key(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawKey> {
+    let fields = &reader.object(at, node, &["jwk", "scope"])?;
+    let jwk = reader.required(at, fields, "jwk", "write the public key as a JWK", jwk);
+    let scope = reader.required(
+        at,
+        fields,
+        "scope",
+        "write the only subject it may sign for, or their common prefix that ends in /",
+        text,
+    );
+    Some(RawKey { jwk: jwk?, scope: scope? })
+}
+
+const JWK_FIELDS: &[&str] = &["kty", "crv", "kid", "x", "alg", "use"];
+const WITH_PRIVATE: &[&str] = &["kty", "crv", "kid", "x", "alg", "use", "d"];
+
+fn jwk(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawJwk> {
+    let private = matches!(node, Node::Object(fields) if fields.iter().any(|(name, _)| name == "d"));
+    if private {
+        reader.mistake(
+            at.field("d"),
+            "A PRIVATE KEY: everybody who can read this policy can now sign as these containers",
+            "remove d here, make a new key with `procgate keygen`, and replace this one everywhere",
+        );
+    }
+    let fields = &reader.object(at, node, if private { WITH_PRIVATE } else { JWK_FIELDS })?;
+    let mut fixed = |name: &'static str, value: &str, needed: bool| {
+        let node = fields.get(name);
+        let fits = node.map_or(!needed, |node| matches!(node, Node::Text(text) if text == value));
+        if !fits {
+            let problem = if node.is_none() { "missing" } else { "not a key that tokens are signed with" };
+            reader.mistake(at.field(name), problem, format!("write {value}"));
+        }
+        fits
+    };
+    let kty = fixed("kty", "OKP", true);
+    let crv = fixed("crv", "Ed25519", true);
+    let alg = fixed("alg", "EdDSA", false);
+    let purpose = fixed("use", "sig", false);
+    let kid = reader.required(at, fields, "kid", "write the key's name, as in the token's header", text);
+    let x = reader.required(at, fields, "x", "write the public key, 43 characters of base64url", text);
+    (kty && crv && alg && purpose && !private).then_some(())?;
+    Some(RawJwk { kid: kid?, x: x? })
+}
+
+fn process(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawProcess> {
+    let known = &["name", "container", "namespace", "serviceAccount", "exe", "code", "script", "path"];
+    let fields = &reader.object(at, node, known)?;
+    let name = reader.required(at, fields, "name", "name the process; rules refer to it", name);
+    let exe = reader.required(
+        at,
+        fields,
+        "exe",
+        "write the digests of its executable, as `procgate digest` prints them",
+        |reader, at, node| reader.list(at, node, MAX_DIGESTS, digest),
+    );
+    Some(RawProcess {
+        container: reader.optional(at, fields, "container", text),
+        namespace: reader.optional(at, fields, "namespace", text),
+        service_account: reader.optional(at, fields, "serviceAccount", text),
+        code: list!(reader, at, fields, "code", MAX_DIGESTS, digest),
+        script: list!(reader, at, fields, "script", MAX_DIGESTS, digest),
+        path: reader.optional(at, fields, "path", text),
+        name: name?,
+        exe: exe?,
+    })
+}
+
+fn destination(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawDestination> {
+    let fields: &Fields<'_> = &reader.object(at, node, &["name", "hosts", "cidrs", "labels"])?;
+    let name = reader.required(at, fields, "name", "name the destination; rules refer to it", name);
+    if fields.get("hosts").is_none() && fields.get("cidrs").is_none() {
+        reader.mistake(at, "neither hosts nor cidrs", "write hosts, cidrs or both");
+    }
+    Some(RawDestination {
+        hosts: list!(reader, at, fields, "hosts", MAX_HOSTS, text),
+        cidrs: list!(reader, at, fields, "cidrs", MAX_CIDRS, text),
+        labels: reader.optional(at, fields, "labels", labels).unwrap_or_default(),
+        name: name?,
+    })
+}
