@@ -1,22 +1,40 @@
 //! The policy: who may reach what.
 //!
+//! The way through this crate is the way of a policy, and then of a connection:
+//!
+//! 1. a document becomes a [`RawPolicy`] of the right shape (`document`, `raw`), as
+//!    `policy.schema.json` describes it, or [`Mistakes`] with place and remedy;
+//! 2. `check` makes of it a [`Model`] whose every part means something, and `index` makes that ready
+//!    to be asked: together a [`Policy`];
+//! 3. [`judge`] looks up the two ends of a connection and finds the rule that decides: a
+//!    [`Judgement`], which alone holds the [`Permit`] to proceed.
+//!
 //! There is no clock, no I/O and no environment in here.
 
 mod check;
+mod connection;
 mod document;
+mod index;
+mod judge;
 mod mistake;
 mod model;
 mod pattern;
+mod policy;
 mod raw;
 mod reason;
+mod resolve;
 
+pub use connection::{Destination, Http, Presented};
 pub use document::MAX_POLICY_BYTES;
+pub use judge::{Denial, Finding, Judgement, Permit, Verdict, judge};
 pub use mistake::{MAX_MISTAKES, Mistake, Mistakes};
 pub use model::{Key, Model, NamedDestination, Process, Rule, Selector, Source};
 pub use pattern::{Cidr, HostPattern, MAX_SEGMENTS, PathPattern, PortRange, Segment};
+pub use policy::{Needs, Policy};
 pub use raw::{
     Effect, MAX_CIDRS, MAX_DESTINATIONS, MAX_DIGESTS, MAX_HOSTS, MAX_METHODS, MAX_NAMES, MAX_PATHS,
     MAX_PORTS, MAX_PROCESSES, MAX_RULES, MAX_TEXT, Mode, RawDestination, RawFrom, RawJwk, RawKey, RawPolicy,
     RawPort, RawProcess, RawRule, RawSelector, RawTo, RawTrust,
 };
 pub use reason::Reason;
+pub use resolve::{ResolvedDestination, ResolvedIdentity};

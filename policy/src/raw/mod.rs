@@ -137,7 +137,7 @@ impl RawPolicy {
     ///
     /// # Errors
     /// Every mistake of form; what a well-formed document means is checked by
-    /// the second stage.
+    /// [`Policy::new`](crate::Policy::new).
     pub fn from_json(bytes: &[u8]) -> Result<Self, Mistakes> {
         read::policy(&document::from_json(bytes)?)
     }
