@@ -1,2 +1,44 @@
-//! The `procgate` command.
-fn main() {}
+//! The `procgate` command: keys, digests and tokens at hand, and what a policy says about them.
+//!
+//! A verb is a file (or a folder): its arguments as they were parsed, what they resolve to, the
+//! work, and a result that knows itself as text and as JSON. [`report::show`] alone prints.
+
+mod args;
+mod clock;
+mod escape;
+mod failure;
+mod files;
+mod keygen;
+mod report;
+
+use args::{Cli, Output, Verb};
+use clap::Parser as _;
+use report::{Outcome, show};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => run(cli).into(),
+        Err(error) => refuse(&error, Output::of_raw(&arguments)).into(),
+    }
+}
+
+fn run(Cli { output, verb }: Cli) -> Outcome {
+    match verb {
+        Verb::Keygen(args) => show(keygen::run(args), output),
+    }
+}
+
+/// Help and version are answers; anything else that clap has to say is a mistake on the line.
+fn refuse(error: &clap::Error, output: Output) -> Outcome {
+    let answer = !error.use_stderr();
+    if answer || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Where nobody listens there is nobody to tell.
+        let _ = error.print();
+        return if answer { Outcome::Fine } else { Outcome::BadInput };
+    }
+    let problem = failure::Problem::new(args::complaint(error));
+    report::fail(&problem.next("`--help` shows how it is written").into(), output)
+}

@@ -1,0 +1,85 @@
+//! The command line. Every verb's own arguments stand in the verb's file.
+
+use crate::keygen;
+use clap::{Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, nothing to complain about
+  1  done, with findings: a refused token, a denied connection, a lint finding
+  2  not done: a mistake on the command line or in an input";
+
+/// Say which process may reach what, and see why it may or may not.
+#[derive(Debug, Parser)]
+#[command(name = "procgate", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// How to print the result, and errors with it.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM", display_order = 100)]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Text for people or JSON for programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    #[default]
+    Text,
+    Json,
+}
+
+impl Output {
+    /// The form asked for on a command line that could not be read as a whole.
+    pub(crate) fn of_raw(arguments: &[std::ffi::OsString]) -> Self {
+        let json = arguments.iter().any(|word| word == "--output=json")
+            || arguments.array_windows().any(|[option, form]| option == "--output" && form == "json");
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Keygen(keygen::Args),
+}
+
+/// What clap found wrong, on one line: its first paragraph and its tips, without the usage.
+pub(crate) fn complaint(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let mut paragraphs = text.split("\n\n").map(str::trim);
+    let first = paragraphs.next().into_iter();
+    let told = first.chain(paragraphs.filter(|paragraph| paragraph.starts_with("tip:")));
+    told.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Command, CommandFactory as _};
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_an_example() {
+        fn check(command: &Command) {
+            let mut verbs = command.get_subcommands().peekable();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let leaf = verbs.peek().is_none();
+            assert!(!leaf || help.contains("\n  procgate "), "{}: {help}", command.get_name());
+            verbs.for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn errors_are_json_where_json_was_asked_for() {
+        let raw = |line: &str| Output::of_raw(&line.split(' ').map(Into::into).collect::<Vec<_>>());
+        assert_eq!(raw("procgate keygen --output json"), Output::Json);
+        assert_eq!(raw("procgate --output=json nonsense"), Output::Json);
+        assert_eq!(raw("procgate --output text json"), Output::Text);
+        assert_eq!(raw("procgate"), Output::Text);
+    }
+}

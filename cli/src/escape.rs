@@ -1,0 +1,91 @@
+//! Text of strangers, made safe to show: names of files, claims of tokens, fields of policies.
+
+use core::fmt::{self, Write as _};
+use std::path::Path;
+
+/// Shows `text` so that it can neither move the cursor, nor start a line, nor reorder or hide what
+/// stands around it. What it changes is written `\u{…}`, and a backslash doubled, so that no other
+/// text looks the same.
+pub(crate) fn escape(text: &str) -> Escaped<'_> {
+    Escaped(text.as_bytes())
+}
+
+/// As [`escape`], for a path, whose bytes need not be UTF-8; those that are not become `\x…`.
+pub(crate) fn escape_path(path: &Path) -> Escaped<'_> {
+    Escaped(path.as_os_str().as_encoded_bytes())
+}
+
+/// The path as text for JSON: as it is where it is UTF-8, else escaped.
+pub(crate) fn path_text(path: &Path) -> String {
+    path.to_str().map_or_else(|| escape_path(path).to_string(), Into::into)
+}
+
+/// Text that is escaped while it is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Escaped<'a>(&'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    '\\' => out.write_str("\\\\")?,
+                    hidden if is_hidden(hidden) => write!(out, "{}", hidden.escape_unicode())?,
+                    plain => out.write_char(plain)?,
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(out, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Characters that a terminal obeys or does not show: controls, line and paragraph separators, and
+/// the format characters (Unicode's Cf), bidirectional marks among them.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+            | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    #[test]
+    fn a_terminal_sequence_is_shown_and_not_obeyed() {
+        assert_eq!(escape("\u{1b}[2Jgone\r\n").to_string(), r"\u{1b}[2Jgone\u{d}\u{a}");
+        assert_eq!(escape("\u{9b}31m").to_string(), r"\u{9b}31m");
+    }
+
+    #[test]
+    fn a_name_cannot_be_reordered_or_hidden() {
+        assert_eq!(escape("gpj.\u{202e}exe").to_string(), r"gpj.\u{202e}exe");
+        assert_eq!(escape("pay\u{200b}ments\u{e0041}").to_string(), r"pay\u{200b}ments\u{e0041}");
+    }
+
+    #[test]
+    fn no_other_text_looks_like_an_escaped_one() {
+        assert_eq!(escape(r"\u{a}").to_string(), r"\\u{a}");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_shown_one_by_one() {
+        let path = Path::new(OsStr::from_bytes(b"caf\xe9/\xffx"));
+        assert_eq!(escape_path(path).to_string(), r"caf\xe9/\xffx");
+    }
+
+    #[test]
+    fn ordinary_letters_of_any_script_stay() {
+        assert_eq!(escape("Zahlung-支払い/été").to_string(), "Zahlung-支払い/été");
+    }
+}
