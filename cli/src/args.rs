@@ -1,6 +1,6 @@
 //! The command line. Every verb's own arguments stand in the verb's file.
 
-use crate::keygen;
+use crate::{digest, keygen};
 use clap::{Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
@@ -40,6 +40,7 @@ impl Output {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Keygen(keygen::Args),
+    Digest(digest::Args),
 }
 
 /// What clap found wrong, on one line: its first paragraph and its tips, without the usage.

@@ -5,6 +5,7 @@
 
 mod args;
 mod clock;
+mod digest;
 mod escape;
 mod failure;
 mod files;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
 fn run(Cli { output, verb }: Cli) -> Outcome {
     match verb {
         Verb::Keygen(args) => show(keygen::run(args), output),
+        Verb::Digest(args) => show(digest::run(args), output),
     }
 }
 

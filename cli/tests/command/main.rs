@@ -8,6 +8,7 @@
     reason = "a test fails loudly"
 )]
 
+mod digest;
 mod keygen;
 mod place;
 
