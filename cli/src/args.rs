@@ -1,6 +1,6 @@
 //! The command line. Every verb's own arguments stand in the verb's file.
 
-use crate::{digest, keygen};
+use crate::{digest, keygen, token};
 use clap::{Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
@@ -41,6 +41,8 @@ impl Output {
 pub(crate) enum Verb {
     Keygen(keygen::Args),
     Digest(digest::Args),
+    #[command(subcommand)]
+    Token(token::Verb),
 }
 
 /// What clap found wrong, on one line: its first paragraph and its tips, without the usage.

@@ -10,7 +10,9 @@ mod escape;
 mod failure;
 mod files;
 mod keygen;
+mod process;
 mod report;
+mod token;
 
 use args::{Cli, Output, Verb};
 use clap::Parser as _;
@@ -30,6 +32,8 @@ fn run(Cli { output, verb }: Cli) -> Outcome {
     match verb {
         Verb::Keygen(args) => show(keygen::run(args), output),
         Verb::Digest(args) => show(digest::run(args), output),
+        Verb::Token(token::Verb::Mint(args)) => show(token::mint::run(*args), output),
+        Verb::Token(token::Verb::Inspect(args)) => show(token::inspect::run(args), output),
     }
 }
 

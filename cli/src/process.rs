@@ -1,0 +1,107 @@
+//! A process as it is described on the command line, for `token mint` and `policy explain`.
+
+use crate::failure::Problem;
+use crate::files;
+use core::net::SocketAddr;
+use core::str::FromStr;
+use procgate_identity::{CodeList, Digest, DigestError, SpiffeError, Subject, TrustDomain};
+use std::path::{Path, PathBuf};
+
+/// The container that speaks: by its whole name or by its parts.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SubjectArgs {
+    /// The container's whole name: spiffe://DOMAIN/ns/NS/sa/ACCOUNT/container/NAME.
+    #[arg(long, value_name = "SPIFFE-ID", conflicts_with_all = ["trust_domain", "namespace", "service_account", "host_name", "container"])]
+    subject: Option<Subject>,
+    /// The trust domain, for example shop.example.
+    #[arg(long, value_name = "DOMAIN")]
+    trust_domain: Option<TrustDomain>,
+    /// The pod's namespace.
+    #[arg(long, value_name = "NAME", requires = "service_account")]
+    namespace: Option<String>,
+    /// The pod's service account.
+    #[arg(long, value_name = "NAME", requires = "namespace")]
+    service_account: Option<String>,
+    /// The host, outside Kubernetes.
+    #[arg(long, value_name = "NAME", conflicts_with = "namespace")]
+    host_name: Option<String>,
+    /// The container.
+    #[arg(long, value_name = "NAME")]
+    container: Option<String>,
+}
+
+impl SubjectArgs {
+    /// The name that the options come to; `domain` where none is given.
+    pub(crate) fn resolve(self, domain: Option<&TrustDomain>) -> Result<Subject, Problem> {
+        if let Some(subject) = self.subject {
+            return Ok(subject);
+        }
+        let missing = |option: &str| {
+            Problem::new("missing").at(option).next("give --subject, or all parts of the container's name")
+        };
+        let domain = self.trust_domain.as_ref().or(domain).ok_or_else(|| missing("--trust-domain"))?;
+        let container = self.container.ok_or_else(|| missing("--container"))?;
+        let subject = match (self.namespace, self.service_account, self.host_name) {
+            (Some(namespace), Some(account), _) => Subject::in_pod(domain, &namespace, &account, &container),
+            (_, _, Some(host)) => Subject::on_host(domain, &host, &container),
+            _ => return Err(missing("--namespace and --service-account, or --host-name")),
+        };
+        subject.map_err(|error: SpiffeError| Problem::new(error).at("the container's name"))
+    }
+}
+
+/// A digest, written out or taken of a file.
+#[derive(Clone, Debug)]
+pub(crate) enum DigestOrFile {
+    Digest(Digest),
+    File(PathBuf),
+}
+
+impl FromStr for DigestOrFile {
+    type Err = DigestError;
+
+    /// What starts with `sha256:` is meant as a digest; a file of such a name is `./sha256:…`.
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        if text.starts_with("sha256:") { text.parse().map(Self::Digest) } else { Ok(Self::File(text.into())) }
+    }
+}
+
+impl DigestOrFile {
+    /// The digest, of the file's bytes.
+    pub(crate) fn digest(&self) -> Result<Digest, Problem> {
+        match self {
+            Self::Digest(digest) => Ok(*digest),
+            Self::File(path) => files::digest(path),
+        }
+    }
+
+    /// The digest of the code list: one's own, not that of the file it stands in.
+    pub(crate) fn code_digest(&self) -> Result<Digest, Problem> {
+        match self {
+            Self::Digest(digest) => Ok(*digest),
+            Self::File(path) => CodeList::parse(&files::read_text(path)?)
+                .map(|list| list.digest())
+                .map_err(|error| Problem::new(error).in_file(path)),
+        }
+    }
+
+    /// The file's path, where there is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Digest(_) => None,
+            Self::File(path) => Some(path),
+        }
+    }
+}
+
+/// Reads `NAME=VALUE`.
+pub(crate) fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write a label as NAME=VALUE")?;
+    Ok((name.into(), value.into()))
+}
+
+/// Reads `10.1.2.3:8080` or `[2001:db8::1]:8080`.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse().map(procgate_identity::canonical);
+    address.map_err(|_| "write an address as 10.1.2.3:8080 or [2001:db8::1]:8080".into())
+}
