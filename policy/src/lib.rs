@@ -7,7 +7,7 @@
 //! 2. `check` makes of it a [`Model`] whose every part means something, and `index` makes that ready
 //!    to be asked: together a [`Policy`];
 //! 3. [`judge`] looks up the two ends of a connection and finds the rule that decides: a
-//!    [`Judgement`], which alone holds the [`Permit`] to proceed.
+//!    [`Judgement`], which alone holds the [`Permit`] to proceed, and is written down as a [`Record`].
 //!
 //! There is no clock, no I/O and no environment in here.
 
@@ -22,6 +22,7 @@ mod pattern;
 mod policy;
 mod raw;
 mod reason;
+mod record;
 mod resolve;
 
 pub use connection::{Destination, Http, Presented};
@@ -37,4 +38,5 @@ pub use raw::{
     RawPort, RawProcess, RawRule, RawSelector, RawTo, RawTrust,
 };
 pub use reason::Reason;
+pub use record::{Direction, Event, MAX_RECORD_BYTES, RECORD_VERSION, Record, RecordError};
 pub use resolve::{ResolvedDestination, ResolvedIdentity};

@@ -12,9 +12,9 @@ use crate::mistake::Mistakes;
 
 /// A list that is empty where the field is absent.
 macro_rules! list {
-    ($reader:expr, $at:expr, $fields:expr, $name:literal, $most:expr, $read:expr) => {
+    ($reader:expr, $at:expr, $fields:expr, $name:literal, $sizes:expr, $read:expr) => {
         $reader
-            .optional($at, $fields, $name, |reader, at, node| reader.list(at, node, $most, $read))
+            .optional($at, $fields, $name, |reader, at, node| reader.list(at, node, $sizes, $read))
             .unwrap_or_default()
     };
 }
@@ -39,9 +39,9 @@ fn top(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPolicy> {
         mode,
     );
     let trust = reader.required(at, fields, "trust", "write the trust domain and its public keys", trust);
-    let processes = list!(reader, at, fields, "processes", MAX_PROCESSES, process);
-    let destinations = list!(reader, at, fields, "destinations", MAX_DESTINATIONS, destination);
-    let rules = list!(reader, at, fields, "rules", MAX_RULES, rule);
+    let processes = list!(reader, at, fields, "processes", 0..=MAX_PROCESSES, process);
+    let destinations = list!(reader, at, fields, "destinations", 0..=MAX_DESTINATIONS, destination);
+    let rules = list!(reader, at, fields, "rules", 0..=MAX_RULES, rule);
     version?;
     Some(RawPolicy { mode: mode?, trust: trust?, processes, destinations, rules })
 }
@@ -72,7 +72,7 @@ fn trust(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawTrust> {
         fields,
         "keys",
         "write at least one public key, as `procgate keygen` prints it",
-        |reader, at, node| reader.list(at, node, MAX_TRUSTED, key),
+        |reader, at, node| reader.list(at, node, 1..=MAX_TRUSTED, key),
     );
     Some(RawTrust { domain: domain?, keys: keys? })
 }
@@ -131,14 +131,14 @@ fn process(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawProcess> {
         fields,
         "exe",
         "write the digests of its executable, as `procgate digest` prints them",
-        |reader, at, node| reader.list(at, node, MAX_DIGESTS, digest),
+        |reader, at, node| reader.list(at, node, 1..=MAX_DIGESTS, digest),
     );
     Some(RawProcess {
         container: reader.optional(at, fields, "container", text),
         namespace: reader.optional(at, fields, "namespace", text),
         service_account: reader.optional(at, fields, "serviceAccount", text),
-        code: list!(reader, at, fields, "code", MAX_DIGESTS, digest),
-        script: list!(reader, at, fields, "script", MAX_DIGESTS, digest),
+        code: list!(reader, at, fields, "code", 1..=MAX_DIGESTS, digest),
+        script: list!(reader, at, fields, "script", 1..=MAX_DIGESTS, digest),
         path: reader.optional(at, fields, "path", text),
         name: name?,
         exe: exe?,
@@ -152,8 +152,8 @@ fn destination(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawDestin
         reader.mistake(at, "neither hosts nor cidrs", "write hosts, cidrs or both");
     }
     Some(RawDestination {
-        hosts: list!(reader, at, fields, "hosts", MAX_HOSTS, text),
-        cidrs: list!(reader, at, fields, "cidrs", MAX_CIDRS, text),
+        hosts: list!(reader, at, fields, "hosts", 1..=MAX_HOSTS, text),
+        cidrs: list!(reader, at, fields, "cidrs", 1..=MAX_CIDRS, text),
         labels: reader.optional(at, fields, "labels", labels).unwrap_or_default(),
         name: name?,
     })

@@ -63,9 +63,9 @@ fn to(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawTo> {
     empty(reader, at, node);
     Some(RawTo {
         selector: selector(reader, at, fields, "destination"),
-        ports: list!(reader, at, fields, "ports", MAX_PORTS, port),
-        methods: list!(reader, at, fields, "methods", MAX_METHODS, method),
-        paths: list!(reader, at, fields, "paths", MAX_PATHS, path),
+        ports: list!(reader, at, fields, "ports", 1..=MAX_PORTS, port),
+        methods: list!(reader, at, fields, "methods", 1..=MAX_METHODS, method),
+        paths: list!(reader, at, fields, "paths", 1..=MAX_PATHS, path),
     })
 }
 
@@ -87,7 +87,7 @@ fn selector(reader: &mut Reader, at: At<'_>, fields: &Fields<'_>, word: &'static
 fn names(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<Vec<String>> {
     match node {
         Node::Text(_) => name(reader, at, node).map(|name| vec![name]),
-        Node::List(_) => reader.list(at, node, MAX_NAMES, name),
+        Node::List(_) => reader.list(at, node, 1..=MAX_NAMES, name),
         Node::Null | Node::Bool(_) | Node::Integer(_) | Node::OtherNumber | Node::Object(_) => {
             reader.wrong_kind(at, node, "a name or a list of names");
             None

@@ -4,6 +4,7 @@ use crate::document::Node;
 use crate::mistake::Mistakes;
 use crate::raw::spelling::nearest;
 use core::fmt;
+use core::ops::RangeInclusive;
 
 /// A place in the document, kept on the stack and written out only for a mistake.
 #[derive(Clone, Copy, Debug)]
@@ -135,24 +136,25 @@ impl Reader {
         }
     }
 
-    /// The items of a list with at least one and at most `most` of them.
+    /// The items of a list with so many of them.
     pub(crate) fn list<'n, T>(
         &mut self,
         at: At<'n>,
         node: &'n Node,
-        most: usize,
+        sizes: RangeInclusive<usize>,
         mut read: impl FnMut(&mut Self, At<'_>, &'n Node) -> Option<T>,
     ) -> Option<Vec<T>> {
         let Node::List(items) = node else {
             self.wrong_kind(at, node, "a list");
             return None;
         };
-        if items.is_empty() {
-            self.mistake(at, "an empty list", "name at least one, or leave the field out");
-            return None;
-        }
-        if items.len() > most {
-            self.mistake(at, format!("{} items", items.len()), format!("write at most {most}"));
+        if !sizes.contains(&items.len()) {
+            let (problem, remedy) = match items.len() {
+                // It could mean any or none.
+                0 => ("an empty list".into(), "name at least one, or leave the field out".into()),
+                count => (format!("{count} items"), format!("write at most {}", sizes.end())),
+            };
+            self.mistake(at, problem, remedy);
             return None;
         }
         let read: Vec<T> =
