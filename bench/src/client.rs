@@ -1,0 +1,108 @@
+//! The load: a few kept-alive connections, or a connection for each request, from one thread.
+
+use crate::fixture::Fixture;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// Connections that are kept in flight together, so that Envoy finds more than one request a wake-up.
+const CONNECTIONS: usize = 16;
+
+/// When a connection's token goes along.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token {
+    Never,
+    FirstRequest,
+    EveryRequest,
+}
+
+/// One connection and the token made for it.
+struct Connection {
+    stream: TcpStream,
+    token: String,
+}
+
+impl Connection {
+    fn open(address: SocketAddr, fixture: &Fixture) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        let token = fixture.token(stream.local_addr()?, address);
+        Ok(Self { stream, token })
+    }
+
+    fn send(&mut self, with_token: bool) -> io::Result<()> {
+        let token =
+            if with_token { format!("x-process-identity: {}\r\n", self.token) } else { String::new() };
+        let request = format!(
+            "GET /charge/42 HTTP/1.1\r\nhost: d0.shop.example\r\nuser-agent: bench/1\r\naccept: */*\r\n\
+             content-type: application/json\r\nx-request-id: 6f3e\r\n{token}\r\n"
+        );
+        self.stream.write_all(request.as_bytes())
+    }
+
+    fn receive(&mut self) -> io::Result<()> {
+        let (mut buffer, mut length) = ([0; 4_096], 0);
+        while !buffer[..length].ends_with(b"\r\n\r\n") {
+            let read = self.stream.read(&mut buffer[length..])?;
+            if read == 0 {
+                return Err(io::Error::other("Envoy closed the connection"));
+            }
+            length += read;
+        }
+        if buffer.starts_with(b"HTTP/1.1 200") {
+            return Ok(());
+        }
+        let head = String::from_utf8_lossy(&buffer[..length.min(200)]).into_owned();
+        Err(io::Error::other(format!("the request was not answered with 200 but: {head}")))
+    }
+}
+
+/// Kept-alive connections whose first request has been answered.
+pub(crate) struct Pool {
+    connections: Vec<Connection>,
+    token: Token,
+}
+
+impl Pool {
+    pub(crate) fn open(address: SocketAddr, fixture: &Fixture, token: Token) -> io::Result<Self> {
+        let mut connections =
+            (0..CONNECTIONS).map(|_| Connection::open(address, fixture)).collect::<io::Result<Vec<_>>>()?;
+        for connection in &mut connections {
+            connection.send(token != Token::Never)?;
+            connection.receive()?;
+        }
+        Ok(Self { connections, token })
+    }
+
+    /// Makes this many requests, each connection taking its turn.
+    pub(crate) fn run(&mut self, requests: usize) -> io::Result<()> {
+        for _ in 0..requests / CONNECTIONS {
+            for connection in &mut self.connections {
+                connection.send(self.token == Token::EveryRequest)?;
+            }
+            for connection in &mut self.connections {
+                connection.receive()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes this many requests, each on a connection of its own.
+pub(crate) fn run_new_connections(
+    address: SocketAddr,
+    fixture: &Fixture,
+    token: Token,
+    requests: usize,
+) -> io::Result<()> {
+    for _ in 0..requests / CONNECTIONS {
+        let mut batch =
+            (0..CONNECTIONS).map(|_| Connection::open(address, fixture)).collect::<io::Result<Vec<_>>>()?;
+        for connection in &mut batch {
+            connection.send(token != Token::Never)?;
+        }
+        for connection in &mut batch {
+            connection.receive()?;
+        }
+    }
+    Ok(())
+}

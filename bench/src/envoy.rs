@@ -1,0 +1,190 @@
+//! One Envoy with a listener for each chain of HTTP filters that is compared. Every listener answers
+//! 200 itself, so that the chain is all that differs.
+
+use crate::fixture::Fixture;
+use serde_json::{Value, json};
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The chains, in the order of the table.
+pub(crate) const CHAINS: [&str; 6] = [
+    "no filter",
+    "no-op wasm",
+    "procgate",
+    "procgate, 10,000 rules",
+    "jwt_authn + rbac",
+    "jwt_authn + rbac, cached",
+];
+
+/// A running Envoy; dropping it ends the process.
+pub(crate) struct Envoy {
+    process: Child,
+    ports: Vec<u16>,
+}
+
+impl Envoy {
+    /// Starts Envoy with one worker and waits until every listener accepts.
+    pub(crate) fn start(binary: &str, wasm: &Path, noop: &Path, fixture: &Fixture) -> io::Result<Self> {
+        let ports = CHAINS.iter().map(|_| free_port()).collect::<io::Result<Vec<_>>>()?;
+        let chains = [
+            vec![],
+            vec![wasm_filter(noop, "noop", "{}")],
+            vec![wasm_filter(wasm, "small", &fixture.policy(10))],
+            vec![wasm_filter(wasm, "large", &fixture.policy(10_000))],
+            jwt_filters(fixture, 0),
+            jwt_filters(fixture, 100),
+        ];
+        let listeners: Vec<_> =
+            chains.into_iter().zip(&ports).map(|(chain, port)| listener(*port, chain)).collect();
+        let config = json!({"static_resources": {"listeners": listeners}});
+        let path = std::env::temp_dir().join(format!("procgate-bench-{}.json", std::process::id()));
+        fs::write(&path, config.to_string())?;
+        let process = Command::new(binary)
+            .args(["--concurrency", "1", "--log-level", "error", "--use-dynamic-base-id", "--config-path"])
+            .arg(&path)
+            .stdin(Stdio::null())
+            .spawn()?;
+        let envoy = Self { process, ports };
+        envoy.wait_until_ready()?;
+        fs::remove_file(path)?;
+        Ok(envoy)
+    }
+
+    fn wait_until_ready(&self) -> io::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        for index in 0..self.ports.len() {
+            while TcpStream::connect(self.address(index)).is_err() {
+                if Instant::now() > deadline {
+                    return Err(io::Error::other("Envoy did not come up: its reason is above"));
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the chain of this number listens.
+    pub(crate) fn address(&self, chain: usize) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports[chain]))
+    }
+
+    /// CPU time that all of its threads have used so far.
+    pub(crate) fn cpu(&self) -> io::Result<Duration> {
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.process.id()));
+        let mut nanos = 0;
+        for task in fs::read_dir(tasks)? {
+            let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
+            nanos += schedstat.split(' ').next().and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        }
+        Ok(Duration::from_nanos(nanos))
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn listener(port: u16, mut filters: Vec<Value>) -> Value {
+    filters.push(json!({
+        "name": "router",
+        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+    }));
+    json!({
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "traffic_direction": "OUTBOUND",
+        "listener_filters": [{
+            "name": "source",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.listener.set_filter_state.v3.Config",
+                "on_accept": [{
+                    "object_key": "procgate.source",
+                    "factory_key": "envoy.string",
+                    "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}},
+                }],
+            },
+        }],
+        "filter_chains": [{"filters": [{
+            "name": "http",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                "stat_prefix": "bench",
+                "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
+                    {"match": {"prefix": "/"}, "direct_response": {"status": 200}},
+                ]}]},
+                "http_filters": filters,
+            },
+        }]}],
+    })
+}
+
+fn wasm_filter(wasm: &Path, name: &str, configuration: &str) -> Value {
+    json!({
+        "name": name,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": name,
+                "root_id": name,
+                "vm_config": {
+                    "vm_id": name,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": wasm.to_string_lossy()}},
+                },
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": configuration,
+                },
+            },
+        },
+    })
+}
+
+/// What Envoy itself offers: the same token checked by jwt_authn, and a rule on its subject.
+fn jwt_filters(fixture: &Fixture, cached_tokens: u32) -> Vec<Value> {
+    let mut provider = json!({
+        "issuer": "spiffe://bench.example",
+        "audiences": ["procgate"],
+        "from_headers": [{"name": procgate_identity::carrier::header::NAME}],
+        "payload_in_metadata": "payload",
+        "local_jwks": {"inline_string": json!({"keys": [fixture.public_jwk()]}).to_string()},
+    });
+    if cached_tokens > 0 {
+        provider["jwt_cache_config"] = json!({"jwt_cache_size": cached_tokens});
+    }
+    let subject = json!({
+        "filter": "envoy.filters.http.jwt_authn",
+        "path": [{"key": "payload"}, {"key": "sub"}],
+        "value": {"string_match": {"exact": fixture.subject()}},
+    });
+    vec![
+        json!({
+            "name": "envoy.filters.http.jwt_authn",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+                "providers": {"procgate": provider},
+                "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "procgate"}}],
+            },
+        }),
+        json!({
+            "name": "envoy.filters.http.rbac",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+                "rules": {"action": "ALLOW", "policies": {"bench": {
+                    "permissions": [{"any": true}],
+                    "principals": [{"metadata": subject}],
+                }}},
+            },
+        }),
+    ]
+}

@@ -1,0 +1,106 @@
+//! The figures as a table for people and as JSON.
+
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// The figures of one thing that is compared, a value for each round.
+#[derive(Clone)]
+pub(crate) struct Series {
+    pub(crate) name: &'static str,
+    pub(crate) values: Vec<f64>,
+}
+
+impl Series {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, values: Vec::new() }
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        median(self.values.clone())
+    }
+
+    /// The median of the differences to another series, round by round.
+    pub(crate) fn over(&self, other: &Self) -> f64 {
+        median(self.values.iter().zip(&other.values).map(|(ours, theirs)| ours - theirs).collect())
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// All that one run measured.
+pub(crate) struct Report {
+    pub(crate) known: Vec<Series>,
+    pub(crate) new: Vec<Series>,
+    pub(crate) connect: Vec<Series>,
+}
+
+/// A bar of the design and what was measured for it.
+struct Bar {
+    what: &'static str,
+    measured: f64,
+    at_most: f64,
+}
+
+impl Report {
+    fn bars(&self) -> Vec<Bar> {
+        let [_, noop, procgate, large, _, cached] = &self.known[..] else { unreachable!("six chains") };
+        let [_, noop_new, procgate_new, ..] = &self.new[..] else { unreachable!("six chains") };
+        let bar = |what, measured, at_most| Bar { what, measured, at_most };
+        let mut bars = vec![
+            bar("known connection, over no-op wasm (us)", procgate.over(noop), 4.0),
+            bar("known connection, over jwt_authn + rbac with its cache (us)", procgate.over(cached), 0.0),
+            bar("new connection, over no-op wasm (us)", procgate_new.over(noop_new), 100.0),
+            bar("10,000 rules, over 10 (us)", large.over(procgate), 2.0),
+        ];
+        if let [native, .., dna] = &self.connect[..] {
+            bars.push(bar("connect() with code DNA, over native (us)", dna.over(native), 80.0));
+        }
+        bars
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        let sections = [
+            ("Envoy CPU per request, connection known", &self.known),
+            ("Envoy CPU per request, each on a new connection", &self.new),
+            ("connect(), p50 as the program sees it", &self.connect),
+        ];
+        for (title, series) in sections {
+            writeln!(text, "{title:<52} {:>8} {:>10}", "us", "over first").unwrap();
+            for one in series {
+                writeln!(text, "  {:<50} {:>8.1} {:>+10.1}", one.name, one.median(), one.over(&series[0]))
+                    .unwrap();
+            }
+        }
+        writeln!(text, "{:<62} {:>8} {:>8}", "bar", "measured", "at most").unwrap();
+        for Bar { what, measured, at_most } in self.bars() {
+            let verdict = if measured <= at_most { "held" } else { "MISSED" };
+            writeln!(text, "  {what:<60} {measured:>8.1} {at_most:>8.1}  {verdict}").unwrap();
+        }
+        text
+    }
+
+    pub(crate) fn json(&self) -> String {
+        let section = |series: &[Series]| -> Value {
+            series
+                .iter()
+                .map(|one| (one.name.to_owned(), json!({"median": one.median(), "rounds": one.values})))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
+        };
+        let bars: Vec<_> = self.bars().iter().map(|bar| {
+            json!({"what": bar.what, "measured": bar.measured, "at_most": bar.at_most, "held": bar.measured <= bar.at_most})
+        }).collect();
+        let report = json!({
+            "unit": "us",
+            "known_connection": section(&self.known),
+            "new_connection": section(&self.new),
+            "connect": section(&self.connect),
+            "bars": bars,
+        });
+        format!("{report:#}\n")
+    }
+}

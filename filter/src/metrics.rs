@@ -1,0 +1,67 @@
+//! Counters of decisions, with labels that Envoy's stats tags take out of the names.
+//!
+//! A label is written `.name=.=value;.` into the metric's name, the way that Istio's stats tags expect
+//! it. Every combination is a metric of its own: no label ever holds an identity.
+
+use crate::host::{self, Metric};
+use procgate_identity::{Digest, UnixNanos};
+use procgate_policy::Reason;
+use proxy_wasm::types::MetricType;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// The metrics of one plugin.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    decisions: RefCell<HashMap<Series, Option<Metric>>>,
+    verification: Option<Metric>,
+}
+
+/// The labels of `procgate_decisions_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Series {
+    /// `allow` or `deny`, as enforcing would have it.
+    pub(crate) decision: &'static str,
+    pub(crate) reason: Reason,
+    pub(crate) direction: &'static str,
+    /// What brought the identity, `none` where there was none.
+    pub(crate) carrier: &'static str,
+}
+
+impl Metrics {
+    /// Defines the metrics and publishes which policy is in force.
+    pub(crate) fn new(policy: &Digest) -> Self {
+        let version = env!("CARGO_PKG_VERSION");
+        let name = format!("procgate_policy_info.version=.={version};.;.sha256=.={policy};.;.");
+        if let Some(info) = host::metric(MetricType::Gauge, &name.replace("sha256:", "")) {
+            host::observe(info, 1);
+        }
+        Self {
+            decisions: RefCell::default(),
+            verification: host::metric(MetricType::Histogram, "procgate_verify_microseconds"),
+        }
+    }
+
+    /// Counts a decision.
+    pub(crate) fn decided(&self, series: Series) {
+        let define = || {
+            let Series { decision, reason, direction, carrier } = series;
+            let reason = reason.code();
+            let name = format!(
+                "procgate_decisions_total.decision=.={decision};.;.reason=.={reason};.;.\
+                 direction=.={direction};.;.carrier=.={carrier};.;."
+            );
+            host::metric(MetricType::Counter, &name)
+        };
+        if let Some(counter) = *self.decisions.borrow_mut().entry(series).or_insert_with(define) {
+            host::increment(counter);
+        }
+    }
+
+    /// Notes how long the check of an identity took.
+    pub(crate) fn verified(&self, from: UnixNanos, until: UnixNanos) {
+        if let Some(histogram) = self.verification {
+            host::observe(histogram, until.0.saturating_sub(from.0).saturating_div(1_000));
+        }
+    }
+}
