@@ -40,3 +40,7 @@ pub use raw::{
 pub use reason::Reason;
 pub use record::{Direction, Event, MAX_RECORD_BYTES, RECORD_VERSION, Record, RecordError};
 pub use resolve::{ResolvedDestination, ResolvedIdentity};
+
+/// The JSON Schema (draft 2020-12) of version 1: exactly the documents that [`RawPolicy::from_json`]
+/// reads, but for keys written twice, which JSON Schema cannot see, and the size of the whole.
+pub const SCHEMA: &str = include_str!("../policy.schema.json");

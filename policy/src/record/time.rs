@@ -24,7 +24,7 @@ pub(super) fn write(out: &mut String, time: UnixNanos) {
     ];
     for (value, digits, behind) in fields {
         for place in (0..digits).rev() {
-            let digit = value / 10_u64.saturating_pow(place) % 10;
+            let digit = value.checked_div(10_u64.saturating_pow(place)).unwrap_or_default() % 10;
             out.push(u32::try_from(digit).ok().and_then(|digit| char::from_digit(digit, 10)).unwrap_or('0'));
         }
         out.push(behind);
@@ -90,6 +90,7 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test may")]
 mod tests {
     use super::*;
 

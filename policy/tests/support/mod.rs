@@ -1,5 +1,6 @@
 //! Identities for tests: minted and verified as real ones are.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+#![allow(dead_code, reason = "not every test needs all of it")]
 
 use procgate_identity::{
     Binding, Claims, Digest, KeyId, Labels, Lifetime, Serial, SigningKey, Subject, TOKEN_LIFE_SECONDS,
@@ -41,7 +42,6 @@ pub(crate) fn claims() -> Claims {
 }
 
 /// A subject in the shop.
-#[allow(dead_code, reason = "not every test needs it")]
 pub(crate) fn subject(namespace: &str, account: &str, container: &str) -> Subject {
     Subject::in_pod(&"shop.example".parse().unwrap(), namespace, account, container).unwrap()
 }
