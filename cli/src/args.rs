@@ -1,6 +1,6 @@
 //! The command line. Every verb's own arguments stand in the verb's file.
 
-use crate::{digest, keygen, token};
+use crate::{digest, keygen, policy, token};
 use clap::{Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
@@ -43,6 +43,8 @@ pub(crate) enum Verb {
     Digest(digest::Args),
     #[command(subcommand)]
     Token(token::Verb),
+    #[command(subcommand)]
+    Policy(policy::Verb),
 }
 
 /// What clap found wrong, on one line: its first paragraph and its tips, without the usage.

@@ -10,6 +10,7 @@ mod escape;
 mod failure;
 mod files;
 mod keygen;
+mod policy;
 mod process;
 mod report;
 mod token;
@@ -34,6 +35,8 @@ fn run(Cli { output, verb }: Cli) -> Outcome {
         Verb::Digest(args) => show(digest::run(args), output),
         Verb::Token(token::Verb::Mint(args)) => show(token::mint::run(*args), output),
         Verb::Token(token::Verb::Inspect(args)) => show(token::inspect::run(args), output),
+        Verb::Policy(policy::Verb::Lint(args)) => show(policy::lint::run(args), output),
+        Verb::Policy(policy::Verb::Explain(args)) => show(policy::explain::run(*args), output),
     }
 }
 

@@ -8,29 +8,49 @@ use procgate_identity::{CodeList, Digest, DigestError, SpiffeError, Subject, Tru
 use std::path::{Path, PathBuf};
 
 /// The container that speaks: by its whole name or by its parts.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct SubjectArgs {
     /// The container's whole name: spiffe://DOMAIN/ns/NS/sa/ACCOUNT/container/NAME.
     #[arg(long, value_name = "SPIFFE-ID", conflicts_with_all = ["trust_domain", "namespace", "service_account", "host_name", "container"])]
-    subject: Option<Subject>,
+    pub(crate) subject: Option<Subject>,
     /// The trust domain, for example shop.example.
     #[arg(long, value_name = "DOMAIN")]
-    trust_domain: Option<TrustDomain>,
+    pub(crate) trust_domain: Option<TrustDomain>,
     /// The pod's namespace.
-    #[arg(long, value_name = "NAME", requires = "service_account")]
-    namespace: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
     /// The pod's service account.
-    #[arg(long, value_name = "NAME", requires = "namespace")]
-    service_account: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service_account: Option<String>,
     /// The host, outside Kubernetes.
-    #[arg(long, value_name = "NAME", conflicts_with = "namespace")]
-    host_name: Option<String>,
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["namespace", "service_account"])]
+    pub(crate) host_name: Option<String>,
     /// The container.
     #[arg(long, value_name = "NAME")]
-    container: Option<String>,
+    pub(crate) container: Option<String>,
 }
 
 impl SubjectArgs {
+    /// What is given here, and of what is not, `others`. A place given in one form is not mixed with
+    /// the other form.
+    pub(crate) fn or_else(self, others: Self) -> Self {
+        if self.subject.is_some() {
+            return self;
+        }
+        let in_pod = self.namespace.is_some()
+            || self.service_account.is_some()
+            || (self.host_name.is_none() && others.host_name.is_none());
+        let host_name = self.host_name.or(others.host_name).filter(|_| !in_pod);
+        Self {
+            subject: None,
+            trust_domain: self.trust_domain.or(others.trust_domain),
+            namespace: self.namespace.or(others.namespace).filter(|_| in_pod),
+            service_account: self.service_account.or(others.service_account).filter(|_| in_pod),
+            host_name,
+            container: self.container.or(others.container),
+        }
+    }
+
     /// The name that the options come to; `domain` where none is given.
     pub(crate) fn resolve(self, domain: Option<&TrustDomain>) -> Result<Subject, Problem> {
         if let Some(subject) = self.subject {

@@ -5,6 +5,7 @@ use crate::clock;
 use crate::escape::escape;
 use crate::failure::{Failure, Problem};
 use crate::files;
+use crate::policy::document;
 use crate::process::address;
 use crate::report::{Outcome, Report};
 use core::fmt;
@@ -48,6 +49,9 @@ pub(crate) struct Args {
 /// Whom to believe.
 #[derive(Debug, clap::Args)]
 struct Trust {
+    /// Verify with the keys of this policy.
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    policy: Option<PathBuf>,
     /// Verify with this public key (a JWK).
     #[arg(long, value_name = "FILE", requires = "scope")]
     key: Option<PathBuf>,
@@ -57,7 +61,10 @@ struct Trust {
 }
 
 impl Trust {
-    fn resolve(self) -> Result<Option<TrustedKeys>, Problem> {
+    fn resolve(self) -> Result<Option<TrustedKeys>, Failure> {
+        if let Some(policy) = self.policy {
+            return Ok(Some(document::load(&policy)?.policy.trusted_keys().clone()));
+        }
         match (self.key, self.scope) {
             (Some(key), Some(scope)) => {
                 let jwk = PublicKey::from_jwk(&files::read_key(&key)?);
@@ -117,8 +124,9 @@ pub(crate) fn run(args: Args) -> Result<Inspected, Failure> {
     Ok(Inspected { verdict, claims: Claimed::read(token.as_bytes()) })
 }
 
-/// The token without what may stand around it: line ends, and the header's name before it.
-fn token(argument: String) -> Result<String, Problem> {
+/// The token without what may stand around it: line ends, and the header's name before it. `-` is
+/// standard input.
+pub(crate) fn token(argument: String) -> Result<String, Problem> {
     let text = if argument == "-" { files::read_text("-".as_ref())? } else { argument };
     let line = text.trim();
     let token = match line.split_once(':') {

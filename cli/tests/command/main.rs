@@ -11,6 +11,7 @@
 mod digest;
 mod keygen;
 mod place;
+mod policy;
 mod token;
 
 use place::Place;

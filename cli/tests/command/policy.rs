@@ -1,0 +1,242 @@
+//! `procgate policy`.
+
+use crate::place::{Place, Ran};
+use procgate_identity::Digest;
+
+const PAYMENTS: &str = "payments.shop.svc.cluster.local";
+const SCOPE: &str = "spiffe://shop.example/ns/shop/sa/checkout/container/";
+const RULES: &str = r#"
+  - name: checkout-pays
+    allow: {from: {process: checkout}, to: {destination: payments, ports: [8080], methods: [POST], paths: [/charge/**]}}
+  - name: same-segment
+    allow: {from: {same: segment}, to: {same: segment}}
+  - name: inner-pci
+    allow: {from: {labels: {tier: ops}}, to: {destination: inner, labels: {segment: pci}}}
+  - name: no-admin
+    deny: {to: {ports: ["15000-15020"]}}
+"#;
+
+/// A folder with the key `one` and `policy.yaml`, whose process `checkout` is `b"checkout"`.
+fn shop(mode: &str) -> Place {
+    let place = Place::new();
+    let made = place.run(&["keygen", "--kid", "one", "--output", "json"]).json();
+    let x = made["entry"]["jwk"]["x"].as_str().unwrap();
+    let exe = Digest::of(b"checkout");
+    let policy = format!(
+        "version: 1\nmode: {mode}\ntrust:\n  domain: shop.example\n  keys:\n    \
+         - jwk: {{kty: OKP, crv: Ed25519, kid: one, x: \"{x}\"}}\n      scope: {SCOPE}\n\
+         processes:\n  - {{name: checkout, container: checkout, exe: [\"{exe}\"], path: /app/checkout}}\n\
+         destinations:\n  - {{name: payments, hosts: [{PAYMENTS}], labels: {{segment: pci}}}}\n  \
+         - {{name: inner, hosts: ['*.shop.svc.cluster.local']}}\nrules:{RULES}"
+    );
+    place.write("policy.yaml", policy.as_bytes());
+    place.write("checkout", b"checkout");
+    place.write("shell", b"shell");
+    place
+}
+
+fn explain(place: &Place, more: &[&str]) -> Ran {
+    place.run(&[&["policy", "explain", "--policy", "policy.yaml", "--output", "json"][..], more].concat())
+}
+
+/// The exit code, the reason and the rule.
+fn found(ran: &Ran) -> (i32, String, Option<String>) {
+    let json = ran.json();
+    let text = |name: &str| json[name].as_str().map(String::from);
+    (ran.code, text("reason").unwrap(), text("rule"))
+}
+
+/// The conditions that fail.
+fn failed(ran: &Ran) -> Vec<String> {
+    let conditions = ran.json()["compared"]["conditions"].as_array().unwrap().clone();
+    let failed = conditions.iter().filter(|condition| condition["holds"] == false);
+    failed
+        .map(|condition| format!("{}: {}", condition["field"], condition["wanted"]).replace('"', ""))
+        .collect()
+}
+
+const CHARGE: [&str; 8] =
+    ["--host", PAYMENTS, "--address", "10.4.0.9:8080", "--method", "POST", "--path", "/charge/1"];
+const AS_CHECKOUT: [&str; 6] =
+    ["--namespace", "shop", "--service-account", "checkout", "--container", "checkout"];
+
+#[test]
+fn what_a_rule_allows_is_explained_by_that_rule() {
+    let place = shop("enforce");
+    for who in [&["--process", "checkout"][..], &[&["--exe", "checkout"][..], &AS_CHECKOUT].concat()] {
+        let ran = explain(&place, &[who, &CHARGE].concat());
+        assert_eq!(found(&ran), (0, "allowed".into(), Some("checkout-pays".into())), "{ran:?}");
+    }
+    let line = ["policy", "explain", "--policy", "policy.yaml", "--process", "checkout"];
+    let ran = place.run(&[&line[..], &CHARGE].concat());
+    assert!(ran.out.starts_with("allowed\n") && ran.out.contains("rule       checkout-pays\n"), "{ran:?}");
+}
+
+#[test]
+fn the_nearest_rule_is_shown_with_the_conditions_that_fail() {
+    let place = shop("enforce");
+    let near =
+        ["--process", "checkout", "--host", PAYMENTS, "--address", "10.4.0.9:9090", "--path", "/charge/1"];
+    let ran = explain(&place, &near);
+    assert_eq!(found(&ran), (1, "no-matching-rule".into(), None));
+    assert_eq!(ran.json()["compared"]["rule"], "checkout-pays");
+    assert_eq!(failed(&ran), ["to.ports: 8080", "to.methods: POST"]);
+}
+
+#[test]
+fn any_rule_can_be_held_against_the_connection() {
+    let place = shop("enforce");
+    let against = |rule: &str, more: &[&str]| {
+        let common = ["--process", "checkout", "--host", PAYMENTS, "--address", "10.4.0.9:9090"];
+        failed(&explain(&place, &[&common[..], &["--rule", rule], more].concat()))
+    };
+    assert_eq!(
+        against("same-segment", &[]),
+        ["from.same, to.same: one value of the label segment on both sides"]
+    );
+    assert!(against("same-segment", &["--label", "segment=pci"]).is_empty());
+    assert_eq!(against("no-admin", &[]), ["to.ports: 15000-15020"]);
+    assert_eq!(against("inner-pci", &[]), ["from.labels: tier=ops"]);
+    let together = "to: all of this of one and the same destination";
+    assert_eq!(against("inner-pci", &["--label", "tier=ops"]), [together]);
+    explain(&place, &["--process", "checkout", "--host", "x", "--rule", "none"]);
+}
+
+#[test]
+fn each_kind_of_stranger_is_told_apart() {
+    let place = shop("enforce");
+    let reason = |who: &[&str]| found(&explain(&place, &[who, &CHARGE].concat())).1;
+    assert_eq!(reason(&["--unidentified"]), "no-identity");
+    assert_eq!(reason(&[&["--exe", "shell"][..], &AS_CHECKOUT].concat()), "unknown-process");
+    let changed = ["--exe", "shell", "--name", "/app/checkout"];
+    assert_eq!(reason(&[&changed[..], &AS_CHECKOUT].concat()), "code-changed");
+    assert_eq!(reason(&["--process", "checkout", "--container", "sidecar"]), "wrong-container");
+    assert_eq!(reason(&["--process", "checkout", "--namespace", "other"]), "outside-key-scope");
+    let domain = ["--process", "checkout", "--trust-domain", "evil.example"];
+    assert_eq!(reason(&domain), "outside-key-scope");
+    let admin = ["--process", "checkout", "--host", PAYMENTS, "--address", "10.4.0.9:15000"];
+    assert_eq!(found(&explain(&place, &admin)), (1, "denied-by-rule".into(), Some("no-admin".into())));
+}
+
+#[test]
+fn a_captured_token_is_judged_as_the_filter_would() {
+    let place = shop("enforce");
+    let line =
+        ["token", "mint", "--key", "one.private.jwk", "--exe", "checkout", "--trust-domain", "shop.example"];
+    let connection = ["--src", "10.1.2.3:40000", "--dst", "10.4.0.9:8080"];
+    let minted = place.run(&[&line[..], &AS_CHECKOUT, &connection].concat());
+    let token = minted.out.trim_end();
+    let reason =
+        |more: &[&str]| found(&explain(&place, &[&["--token", token][..], &CHARGE, more].concat())).1;
+    assert_eq!(reason(&[]), "allowed");
+    assert_eq!(reason(&["--src", "10.1.2.3:40000"]), "allowed");
+    assert_eq!(reason(&["--src", "10.1.2.3:40001"]), "wrong-source");
+    assert_eq!(reason(&["--at", "2020-01-01T00:00:00Z"]), "not-yet-valid");
+    let ran = place.run(&["token", "inspect", token, "--policy", "policy.yaml"]);
+    assert!(ran.code == 0 && ran.out.starts_with("verified: "), "{ran:?}");
+}
+
+#[test]
+fn audit_mode_is_said_and_is_no_leave() {
+    let place = shop("audit");
+    let line = ["policy", "explain", "--policy", "policy.yaml", "--unidentified", "--host", "x"];
+    let ran = place.run(&line);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.starts_with("denied: no-identity (mode audit: it proceeds all the same)\n"), "{ran:?}");
+}
+
+#[test]
+fn what_the_question_leaves_open_is_pointed_out() {
+    let place = shop("enforce");
+    let ran = place.run(&[
+        "policy",
+        "explain",
+        "--policy",
+        "policy.yaml",
+        "--process",
+        "checkout",
+        "--host",
+        PAYMENTS,
+    ]);
+    assert!(ran.err.contains("add --address") && ran.err.contains("add --method and --path"), "{ran:?}");
+    assert!(
+        explain(&place, &[&["--process", "checkout"][..], &CHARGE].concat()).json()["warnings"].is_null()
+    );
+}
+
+#[test]
+fn a_question_that_names_what_is_not_there_is_refused() {
+    let place = shop("enforce");
+    let ask =
+        |more: &[&str]| place.run(&[&["policy", "explain", "--policy", "policy.yaml"][..], more].concat());
+    for more in [
+        &["--host", "x"][..],
+        &["--process", "nobody", "--host", "x"],
+        &["--process", "checkout"],
+        &["--process", "checkout", "--host", "x", "--rule", "none"],
+        &["--exe", "checkout", "--host", "x"],
+        &["--exe", "missing", "--host", "x"],
+        &["--unidentified", "--process", "checkout", "--host", "x"],
+        &["--process", "checkout", "--address", "payments:8080"],
+        &["--process", "checkout", "--host", "x", "--src", "10.0.0.1:1"],
+    ] {
+        ask(more).refused();
+    }
+}
+
+#[test]
+fn every_mistake_is_a_finding_with_its_place_and_remedy() {
+    let place = shop("enforce");
+    let text = place.read("policy.yaml");
+    let wrong = text.replace("mode: enforce", "mode: maybe").replace("process: checkout", "process: chekout");
+    place.write("wrong.yaml", wrong.as_bytes());
+    let ran = place.run(&["policy", "lint", "wrong.yaml"]);
+    assert!(ran.code == 1 && ran.out.contains("wrong.yaml: error: mode: "), "{ran:?}");
+    let ran = place.run(&["policy", "explain", "--policy", "wrong.yaml", "--unidentified", "--host", "x"]);
+    assert!(ran.refused().starts_with("wrong.yaml: mode: "));
+}
+
+#[test]
+fn what_is_no_policy_is_a_finding_and_never_a_crash() {
+    let place = Place::new();
+    let deep = "[".repeat(100_000);
+    let anchors = format!("a: &a [x,x]\n{}", "b: [*a,*a]\n".repeat(1000));
+    for (name, bytes) in [
+        ("empty.yaml", &b""[..]),
+        ("empty.json", b"{"),
+        ("latin.yaml", b"version: \xe9"),
+        ("twice.json", br#"{"version":1,"version":1,"mode":"enforce"}"#),
+        ("twice.yaml", b"version: 1\nversion: 1\n"),
+        ("deep.json", deep.as_bytes()),
+        ("deep.yaml", deep.as_bytes()),
+        ("anchors.yaml", anchors.as_bytes()),
+        ("terminal.yaml", b"\"\\e[2J\": 1"),
+    ] {
+        place.write(name, bytes);
+        let ran = place.run(&["policy", "lint", name]);
+        assert!(ran.code == 1 && ran.out.starts_with(&format!("{name}: error: ")), "{name}: {ran:?}");
+        assert!(!ran.out.contains('\u{1b}'), "{ran:?}");
+        for machinery in ["struct ", "Err(", "::", "panicked"] {
+            assert!(!ran.out.contains(machinery), "{ran:?}");
+        }
+    }
+    place.write("junk", &vec![b'x'; 1_000_000]);
+    assert_eq!(place.run(&["policy", "lint", "junk"]).code, 1);
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_exits_with_2() {
+    let place = Place::new();
+    for (name, what) in [("missing", "no such file"), (".", "is a directory")] {
+        assert!(place.run(&["policy", "lint", name]).refused().contains(what));
+    }
+    place.write_with_mode("closed", b"version: 1", 0);
+    assert!(place.run_as_a_stranger(&["policy", "lint", "closed"]).refused().contains("permission denied"));
+}
+
+#[test]
+fn a_policy_may_be_piped_in() {
+    let place = shop("enforce");
+    let ran = place.run_with_input(&["policy", "lint", "-"], place.read("policy.yaml").as_bytes());
+    assert!(ran.out.starts_with("-: "), "{ran:?}");
+}
