@@ -108,7 +108,8 @@ impl fmt::Display for Listing {
             (None, _) => self.files.iter().try_for_each(|entry| writeln!(out, "{entry}")),
             (Some(_), None) => out.write_str(&self.code_list_text()),
             (Some(code), Some(file)) => {
-                writeln!(out, "code {code}  {}: {} files", escape(file), self.files.len())?;
+                let files = if self.files.len() == 1 { "file" } else { "files" };
+                writeln!(out, "code {code}  {}: {} {files}", escape(file), self.files.len())?;
                 self.exe.as_ref().map_or(Ok(()), |exe| writeln!(out, "exe  {exe}"))
             }
         }

@@ -21,12 +21,9 @@ pub(crate) fn load(path: &Path) -> Result<Document, Failure> {
 /// that is called YAML is read as such: a flow mapping starts with a brace too.
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Document, Mistakes> {
     let named_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
-    let (raw, policy) = if bytes.trim_ascii_start().starts_with(b"{") && !named_yaml {
-        (RawPolicy::from_json(bytes)?, Policy::from_json(bytes)?)
-    } else {
-        (RawPolicy::from_yaml(bytes)?, Policy::from_yaml(bytes)?)
-    };
-    Ok(Document { raw, policy })
+    let json = bytes.trim_ascii_start().starts_with(b"{") && !named_yaml;
+    let raw = if json { RawPolicy::from_json(bytes)? } else { RawPolicy::from_yaml(bytes)? };
+    Ok(Document { policy: Policy::new(&raw)?, raw })
 }
 
 fn failure(path: &Path, mistakes: &Mistakes) -> Failure {

@@ -60,9 +60,9 @@ impl fmt::Display for Claimed {
     }
 }
 
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 14] = [
     "iss", "sub", "aud", "iat", "exp", "jti", "exe", "code", "stray", "script", "name", "labels", "src",
-    "dst", "nbf",
+    "dst",
 ];
 
 /// A string as it is, anything else as JSON.

@@ -98,7 +98,7 @@ fn the_list_is_written_whole_and_its_digest_told() {
     place.write("tree/app", ELF);
     let code = CodeList::from_digests([Digest::of(ELF)]).digest();
     let ran = place.run(&["digest", "--tree", "tree", "--code-list", "code.list"]);
-    assert_eq!((ran.code, ran.out), (0, format!("code {code}  code.list: 1 files\n")));
+    assert_eq!((ran.code, ran.out), (0, format!("code {code}  code.list: 1 file\n")));
     assert_eq!(CodeList::parse(&place.read("code.list")).unwrap().digest(), code);
     assert_eq!(place.names(), ["code.list", "tree"]);
 }
