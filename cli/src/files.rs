@@ -81,8 +81,12 @@ pub(crate) fn digest_of(mut source: impl Read) -> io::Result<Digest> {
     }
 }
 
-/// Writes a file whole or not at all: beside its place first, then renamed over it.
+/// Writes a file whole or not at all: beside its place first, then renamed over it. What is there
+/// and no file, /dev/null for example, is not replaced by one.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Problem> {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(Problem::new("is there and no file").in_file(path).next("choose another name"));
+    }
     let beside = beside(path);
     let written = File::create_new(&beside).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
@@ -164,11 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_renamed_leaves_nothing_behind() {
+    fn what_is_no_file_is_not_replaced_by_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("list");
-        fs::create_dir(&path).unwrap();
+        std::os::unix::net::UnixListener::bind(&path).unwrap();
         assert!(write_whole(&path, "text").is_err());
+        assert!(!fs::metadata(&path).unwrap().is_file());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }
