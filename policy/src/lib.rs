@@ -16,6 +16,7 @@ mod connection;
 mod document;
 mod index;
 mod judge;
+pub mod lint;
 mod mistake;
 mod model;
 mod pattern;

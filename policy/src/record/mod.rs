@@ -9,6 +9,7 @@ mod time;
 mod write;
 
 pub use read::RecordError;
+pub(crate) use time::day_of;
 
 use crate::connection::{Destination, Http};
 use crate::judge::Finding;

@@ -53,6 +53,19 @@ pub(super) fn read(text: &str) -> Option<UnixNanos> {
     seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(number(20, 29)?).map(UnixNanos)
 }
 
+/// The day since 1970-01-01 that a text names as `2026-11` or `2026-11-23`.
+pub(crate) fn day_of(text: &str) -> Option<u64> {
+    let mut parts = text.split('-');
+    let mut number = |digits: usize| {
+        let part = parts.next()?;
+        (part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit())).then_some(part)?.parse().ok()
+    };
+    let (year, month) = (number(4)?, number(2)?);
+    let day = if text.len() > 7 { number(2)? } else { 1 };
+    let found = days(year, month, day).filter(|found| civil(*found) == (year, month, day));
+    found.filter(|_| parts.next().is_none())
+}
+
 /// Year, month and day of a day since 1970-01-01; Howard Hinnant's `civil_from_days`, in which a
 /// year begins in March so that the leap day ends it.
 fn civil(days: u64) -> (u64, u64, u64) {
@@ -122,6 +135,17 @@ mod tests {
             let mut text = String::new();
             write(&mut text, time);
             assert_eq!(read(&text), Some(time), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_found_in_a_name_that_is_one() {
+        assert_eq!(day_of("1970-01-02"), Some(1));
+        assert_eq!(day_of("1971-01"), Some(365));
+        for text in
+            ["", "2026", "2026-13", "2026-02-30", "2026-1-1", "2026-11-23-1", "x2026-11", "2026-11-", "key-1"]
+        {
+            assert_eq!(day_of(text), None, "{text}");
         }
     }
 
