@@ -11,7 +11,9 @@ const RULES: &str = r#"
   - name: same-segment
     allow: {from: {same: segment}, to: {same: segment}}
   - name: inner-pci
-    allow: {from: {labels: {tier: ops}}, to: {destination: inner, labels: {segment: pci}}}
+    allow: {from: {labels: {tier: ops}}, to: {destination: [inner, ledger], labels: {segment: pci}}}
+  - name: ops-metrics
+    allow: {from: {labels: {tier: ops}}, to: {destination: inner, ports: [9100]}}
   - name: no-admin
     deny: {to: {ports: ["15000-15020"]}}
 "#;
@@ -27,7 +29,8 @@ fn shop(mode: &str) -> Place {
          - jwk: {{kty: OKP, crv: Ed25519, kid: one, x: \"{x}\"}}\n      scope: {SCOPE}\n\
          processes:\n  - {{name: checkout, container: checkout, exe: [\"{exe}\"], path: /app/checkout}}\n\
          destinations:\n  - {{name: payments, hosts: [{PAYMENTS}], labels: {{segment: pci}}}}\n  \
-         - {{name: inner, hosts: ['*.shop.svc.cluster.local']}}\nrules:{RULES}"
+         - {{name: inner, hosts: ['*.shop.svc.cluster.local']}}\n  \
+         - {{name: ledger, hosts: [ledger.shop.svc.cluster.local], labels: {{segment: pci}}}}\nrules:{RULES}"
     );
     place.write("policy.yaml", policy.as_bytes());
     place.write("checkout", b"checkout");
@@ -191,9 +194,43 @@ fn every_mistake_is_a_finding_with_its_place_and_remedy() {
     let wrong = text.replace("mode: enforce", "mode: maybe").replace("process: checkout", "process: chekout");
     place.write("wrong.yaml", wrong.as_bytes());
     let ran = place.run(&["policy", "lint", "wrong.yaml"]);
-    assert!(ran.code == 1 && ran.out.contains("wrong.yaml: error: mode: "), "{ran:?}");
+    assert!(ran.code == 1 && ran.out.contains("wrong.yaml: mistake: mode: "), "{ran:?}");
     let ran = place.run(&["policy", "explain", "--policy", "wrong.yaml", "--unidentified", "--host", "x"]);
     assert!(ran.refused().starts_with("wrong.yaml: mode: "));
+}
+
+#[test]
+fn a_policy_that_says_what_it_means_has_no_finding() {
+    let place = shop("enforce");
+    let ran = place.run(&["policy", "lint", "policy.yaml", "--fail-on", "note"]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "policy.yaml: nothing found\n", ""));
+}
+
+#[test]
+fn a_finding_has_a_name_a_level_a_place_and_a_fix() {
+    let place = shop("enforce");
+    let text = place.read("policy.yaml");
+    place.write("open.yaml", format!("{text}  - {{name: open, allow: {{}}}}\n").as_bytes());
+    let ran = place.run(&["policy", "lint", "policy.yaml", "open.yaml", "--output", "json"]);
+    let files = ran.json()["files"].clone();
+    let named = |id: &str| {
+        let findings = files[1]["findings"].as_array().unwrap();
+        findings.iter().find(|finding| finding["id"] == id).unwrap_or_else(|| panic!("{files}")).clone()
+    };
+    assert_eq!((ran.code, files[0]["findings"].as_array().unwrap().len()), (1, 0));
+    let open = named("any-to-any");
+    assert_eq!((open["severity"].as_str(), open["path"].as_str()), (Some("danger"), Some("rules[5].allow")));
+    assert!(open["problem"].is_string() && open["fix"].is_string());
+}
+
+#[test]
+fn a_finding_below_the_level_asked_for_leaves_the_exit_code_alone() {
+    let place = shop("enforce");
+    let text = place.read("policy.yaml").replace("kid: one", "kid: 2024-01-01");
+    place.write("old.yaml", text.as_bytes());
+    let code = |more: &[&str]| place.run(&[&["policy", "lint", "old.yaml"][..], more].concat()).code;
+    assert_eq!((code(&[]), code(&["--fail-on", "danger"])), (1, 0));
+    assert_eq!(code(&["--at", "2024-02-01T00:00:00Z"]), 0);
 }
 
 #[test]
@@ -214,7 +251,7 @@ fn what_is_no_policy_is_a_finding_and_never_a_crash() {
     ] {
         place.write(name, bytes);
         let ran = place.run(&["policy", "lint", name]);
-        assert!(ran.code == 1 && ran.out.starts_with(&format!("{name}: error: ")), "{name}: {ran:?}");
+        assert!(ran.code == 1 && ran.out.starts_with(&format!("{name}: mistake: ")), "{name}: {ran:?}");
         assert!(!ran.out.contains('\u{1b}'), "{ran:?}");
         for machinery in ["struct ", "Err(", "::", "panicked"] {
             assert!(!ran.out.contains(machinery), "{ran:?}");
