@@ -7,12 +7,17 @@ use std::path::Path;
 /// stands around it. What it changes is written `\u{…}`, and a backslash doubled, so that no other
 /// text looks the same.
 pub(crate) fn escape(text: &str) -> Escaped<'_> {
-    Escaped(text.as_bytes())
+    Escaped { bytes: text.as_bytes(), backslash: "\\\\" }
+}
+
+/// As [`escape`], for a message in which names have been escaped before: backslashes stay single.
+pub(crate) fn escape_message(text: &str) -> Escaped<'_> {
+    Escaped { bytes: text.as_bytes(), backslash: "\\" }
 }
 
 /// As [`escape`], for a path, whose bytes need not be UTF-8; those that are not become `\x…`.
 pub(crate) fn escape_path(path: &Path) -> Escaped<'_> {
-    Escaped(path.as_os_str().as_encoded_bytes())
+    Escaped { bytes: path.as_os_str().as_encoded_bytes(), backslash: "\\\\" }
 }
 
 /// The path as text for JSON: as it is where it is UTF-8, else escaped.
@@ -20,16 +25,36 @@ pub(crate) fn path_text(path: &Path) -> String {
     path.to_str().map_or_else(|| escape_path(path).to_string(), Into::into)
 }
 
+/// JSON that means the same and is as safe on a terminal. Its own line breaks stay: within a string
+/// JSON has none.
+pub(crate) fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '\n' || !is_hidden(character) {
+            escaped.push(character);
+        } else {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    escaped
+}
+
 /// Text that is escaped while it is shown.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Escaped<'a>(&'a [u8]);
+pub(crate) struct Escaped<'a> {
+    bytes: &'a [u8],
+    backslash: &'static str,
+}
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
+        for chunk in self.bytes.utf8_chunks() {
             for character in chunk.valid().chars() {
                 match character {
-                    '\\' => out.write_str("\\\\")?,
+                    '\\' => out.write_str(self.backslash)?,
                     hidden if is_hidden(hidden) => write!(out, "{}", hidden.escape_unicode())?,
                     plain => out.write_char(plain)?,
                 }
@@ -79,9 +104,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_in_a_message_is_not_escaped_twice() {
+        assert_eq!(escape_message("\"\\u{1b}\" \u{1b}").to_string(), r#""\u{1b}" \u{1b}"#);
+    }
+
+    #[test]
     fn bytes_that_are_not_utf_8_are_shown_one_by_one() {
         let path = Path::new(OsStr::from_bytes(b"caf\xe9/\xffx"));
         assert_eq!(escape_path(path).to_string(), r"caf\xe9/\xffx");
+    }
+
+    #[test]
+    fn json_means_the_same_and_shows_what_it_hides() {
+        let text = "{\n\"\u{9b}31m\u{202e}\u{e0041}\u{e9}\": 1}";
+        let escaped = escape_json(text);
+        assert_eq!(escaped, "{\n\"\\u009b31m\\u202e\\udb40\\udc41\u{e9}\": 1}");
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(value(&escaped), value(text));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Why a verb could not do its work: what, where, and what to do next.
 
-use crate::escape::escape;
+use crate::escape::{escape, escape_message};
 use core::fmt;
 use serde::Serialize;
 use std::path::Path;
@@ -57,8 +57,8 @@ impl fmt::Display for Problem {
         if let Some(place) = &self.place {
             write!(out, "{}: ", escape(place))?;
         }
-        write!(out, "{}", escape(&self.what))?;
-        self.next.as_ref().map_or(Ok(()), |next| write!(out, ": {}", escape(next)))
+        write!(out, "{}", escape_message(&self.what))?;
+        self.next.as_ref().map_or(Ok(()), |next| write!(out, ": {}", escape_message(next)))
     }
 }
 

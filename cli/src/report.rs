@@ -1,6 +1,7 @@
 //! What a verb found, and the one place that prints it.
 
 use crate::args::Output;
+use crate::escape::escape_json;
 use crate::failure::{Failure, Problem};
 use core::fmt;
 use serde::Serialize;
@@ -81,7 +82,8 @@ fn print<R: Report>(report: &R, output: Output) -> Result<(), Failure> {
 
 fn json(value: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value);
-    text.map(|text| text + "\n").map_err(|error| Problem::new(error).at("the result as JSON").into())
+    text.map(|text| escape_json(&text) + "\n")
+        .map_err(|error| Problem::new(error).at("the result as JSON").into())
 }
 
 fn to_standard_error(text: &str) {

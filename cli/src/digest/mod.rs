@@ -16,9 +16,9 @@ Examples:
   procgate digest --tree image/ --code-list code.list  for the shim's --code-list and code:
   procgate digest --pid 4711                           what a process runs now
 
-The code list of a tree holds every ELF file, executable or not, since a shared library need not be
-executable to be mapped. Scripts are data to the interpreter that reads them: they are shown as
-comments, for script: in a policy, and are not on the list. The list of a process holds what is
+The code list of a tree holds every ELF file, executable or not, since a shared library need not \
+be executable to be mapped. Scripts are data to the interpreter that reads them: they are shown as \
+comments, for script: in a policy, and are not on the list. The list of a process holds what is \
 mapped at this moment; libraries that it loads later are not on it, so prefer --tree.";
 
 /// Take digests: of files, of all code in a file tree, of a running process.

@@ -3,7 +3,7 @@
 use super::conditions::{self, Condition};
 use super::document::{self, Document};
 use super::speaker::{Speaker, SpeakerArgs};
-use crate::escape::escape;
+use crate::escape::{escape, escape_message};
 use crate::failure::{Failure, Problem};
 use crate::process::address;
 use crate::report::{Outcome, Report};
@@ -186,12 +186,11 @@ impl fmt::Display for Explained {
             (_, false) => writeln!(out, "denied: {}", self.reason)?,
             (_, true) => writeln!(out, "denied: {} (mode audit: it proceeds all the same)", self.reason)?,
         }
-        for (name, value) in [
-            ("seen", &self.detail),
-            ("container", &self.subject),
-            ("process", &self.process),
-            ("rule", &self.rule),
-        ] {
+        if let Some(detail) = &self.detail {
+            writeln!(out, "  seen       {}", escape_message(detail))?;
+        }
+        for (name, value) in [("container", &self.subject), ("process", &self.process), ("rule", &self.rule)]
+        {
             if let Some(value) = value {
                 writeln!(out, "  {name:<10} {}", escape(value))?;
             }

@@ -2,7 +2,7 @@
 
 use super::document;
 use crate::clock;
-use crate::escape::{escape, path_text};
+use crate::escape::{escape, escape_message, path_text};
 use crate::failure::Failure;
 use crate::files;
 use crate::report::{Outcome, Report};
@@ -19,9 +19,10 @@ Examples:
   procgate policy lint policy.yaml
   procgate policy lint --fail-on danger --output json policies/*.yaml
 
-Levels, from the least on: note (worth knowing), warning (most likely not what was meant), danger (it
-lets through more than a policy should), mistake (on account of which the filter refuses the policy).
-The exit code is 1 if a finding has the level of --fail-on or a worse one, 2 if a file cannot be read.";
+Levels, from the least on: note (worth knowing), warning (most likely not what was meant), danger \
+(it lets through more than a policy should), mistake (on account of which the filter refuses the \
+policy). The exit code is 1 if a finding has the level of --fail-on or a worse one, 2 if a file \
+cannot be read.";
 
 /// Look for mistakes in policies, and for rules that do more or less than they seem to.
 #[derive(Debug, clap::Args)]
@@ -168,7 +169,7 @@ impl fmt::Display for Linted {
 impl fmt::Display for Finding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = if self.path.is_empty() { "the policy" } else { &self.path };
-        let (path, problem, fix) = (escape(path), escape(&self.problem), escape(&self.fix));
+        let (path, problem, fix) = (escape(path), escape_message(&self.problem), escape_message(&self.fix));
         write!(out, "{}: {path}: {problem}: {fix}", self.severity.code())?;
         if self.id == MISTAKE { Ok(()) } else { write!(out, " [{}]", self.id) }
     }

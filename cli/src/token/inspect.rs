@@ -2,7 +2,7 @@
 
 use super::claimed::Claimed;
 use crate::clock;
-use crate::escape::escape;
+use crate::escape::{escape, escape_message};
 use crate::failure::{Failure, Problem};
 use crate::files;
 use crate::policy::document;
@@ -23,7 +23,7 @@ Examples:
   procgate token inspect --key checkout.public.jwk --scope spiffe://shop.example/ TOKEN
   procgate token inspect --policy policy.yaml --src 10.1.2.3:40000 --dst 10.4.0.9:8080 TOKEN
 
-Without keys the token is not verified, only read; the exit code is then 0 for any that has the form
+Without keys the token is not verified, only read; the exit code is then 0 for any that has the form \
 of a token. With keys it is 0 for a verified token and 1 for a refused one.";
 
 /// Say in words what a token claims, and whether it is genuine or why not.
@@ -180,7 +180,11 @@ impl fmt::Display for Inspected {
                 writeln!(out, "It says:")?;
             }
             Verdict::Refused { reason, detail } => {
-                writeln!(out, "refused: {reason}: {}\nIt claims, and nothing of it counts:", escape(detail))?;
+                writeln!(
+                    out,
+                    "refused: {reason}: {}\nIt claims, and nothing of it counts:",
+                    escape_message(detail)
+                )?;
             }
             Verdict::NotVerified => writeln!(
                 out,

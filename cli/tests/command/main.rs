@@ -62,7 +62,13 @@ fn errors_are_json_where_json_was_asked_for() {
 fn what_a_stranger_wrote_reaches_the_terminal_escaped() {
     let place = Place::new();
     for name in ["\u{1b}[2Jx", "x\rprocgate: all is well", "\u{202e}gpj.exe"] {
-        for line in [&["digest", name][..], &["keygen", "--kid", name], &["token", "mint", name], &[name]] {
+        for line in [
+            &["digest", name][..],
+            &["keygen", "--kid", name],
+            &["token", "mint", name],
+            &[name],
+            &["digest", name, "--output", "json"],
+        ] {
             let ran = place.run(line);
             let obeyed = |c: char| c == '\r' || c == '\u{1b}' || c == '\u{202e}';
             assert!(ran.code == 2 && !ran.err.contains(obeyed), "{line:?}: {:?}", ran.err);
