@@ -1,0 +1,91 @@
+# `make` lists the targets. What is slow is kept: builds in target/, tools in the cache of the user.
+# Recipes run in bash and stop at the first failure, in pipelines and lists too.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# One cargo at a time: all of them want the same target folder.
+.NOTPARALLEL:
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+
+# Where the demo, the tests and the benchmark find what is built here.
+export PROCGATE_WASM := $(TARGET)/wasm/procgate.wasm
+export PROCGATE_WASM_CRASH := $(TARGET)/wasm/procgate-crash.wasm
+export PROCGATE_SHIM := $(TARGET)/shim/procgate-shim
+export PROCGATE_CLI := $(TARGET)/release/procgate
+NOOP := $(TARGET)/wasm/noop.wasm
+
+# A recipe that begins with this knows Envoy, or the programs that the tests use, and ends if they are
+# not to be had. An assignment of its own: `export A=$(b)` forgets that b failed.
+ENVOY := PROCGATE_ENVOY=$$(scripts/install-envoy); export PROCGATE_ENVOY
+INTEROP := found=$$(scripts/install-interop); export $$found
+CLIENTS := found=$$(scripts/install-clients); export $$found
+
+# Which tests are end to end stands in their file's name. The whole workspace is named every time: with
+# fewer packages cargo would choose fewer features, and build the same things again.
+TEST := cargo test --locked --workspace
+UNIT := --lib --bins --test '[!e]*' --test 'e[!2]*'
+E2E := --test 'e2e*'
+
+.PHONY: help demo test test-unit test-wasm test-e2e lint fmt wasm wasm-crash wasm-noop shim cli bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+demo: wasm shim cli ## show procgate at work, with a real Envoy
+	@$(ENVOY)
+	cargo run -q --locked -p procgate-tests --bin demo
+
+test: lint test-unit test-wasm test-e2e ## everything that CI checks
+
+test-unit: ## unit tests, integration tests without Envoy, and the examples in the documentation
+	@$(INTEROP)
+	set -x
+	$(TEST) $(UNIT)
+	$(TEST) --doc
+
+test-wasm: ## the core's tests inside wasm32, in Node
+	@scripts/wasm-test
+
+test-e2e: wasm wasm-crash shim cli ## tests with a real Envoy and real clients under the shim
+	@$(ENVOY)
+	$(CLIENTS)
+	set -x
+	$(TEST) $(E2E)
+
+lint: ## format, clippy, dependencies, spelling
+	@deny=$$(scripts/install-cargo cargo-deny 0.20.2 --locked)
+	typos=$$(scripts/install-python typos-1.50.0 typos==1.50.0)
+	set -x
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	"$$deny/cargo-deny" --locked check bans licenses sources
+	"$${typos%/*}/typos"
+
+fmt: ## format the code
+	cargo fmt --all
+
+wasm: ## the filter: target/wasm/procgate.wasm
+	@scripts/wasm-build procgate-filter procgate --max-size 350000
+
+wasm-crash: # the filter, with a way to make it crash
+	@scripts/wasm-build procgate-filter procgate-crash --features crash-for-tests
+
+wasm-noop: # the plugin that does nothing, for the benchmark
+	@scripts/wasm-build procgate-bench-noop noop
+
+shim: ## the shim, static: target/shim/procgate-shim
+	@scripts/shim-build
+
+cli: ## the command: target/release/procgate
+	@cargo build --release --locked -p procgate-cli
+
+bench: wasm wasm-noop shim ## what procgate costs, into bench/results.json
+	@$(ENVOY)
+	cargo run --release --locked -p procgate-bench -- \
+	  "$$PROCGATE_ENVOY" "$$PROCGATE_WASM" $(NOOP) "$$PROCGATE_SHIM" bench/results.json
+
+clean: ## remove what was built; installed tools stay
+	cargo clean
