@@ -1,2 +1,7 @@
-//! The in-pod launcher.
-fn main() {}
+//! `procgate-shim`: see the library beside this file.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    procgate_shim::main()
+}

@@ -1,0 +1,48 @@
+//! The in-pod launcher: `procgate-shim run … -- program args…`.
+//!
+//! A connection's way: the kernel asks [`trap`] about a `connect`, [`attest`] says who calls, [`forward`]
+//! dials the destination, [`mint`] makes the token for that connection, and [`inject`] puts it into the
+//! first request. Everything else is copied blindly.
+
+mod attest;
+mod check;
+mod custody;
+mod destinations;
+mod failure;
+mod forward;
+pub mod inject;
+mod launch;
+mod mint;
+mod options;
+mod problems;
+mod program;
+mod run;
+mod supervise;
+mod sys;
+mod trap;
+
+use clap::Parser;
+use options::{Arguments, Verb};
+use std::process::ExitCode;
+
+/// The whole program. Exit codes are those of `docker run`: 125 for a failure of the shim's own, 126 for
+/// a program that cannot be executed, 127 for one that is not there, else the program's.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(failure::OWN) } else { ExitCode::SUCCESS };
+        }
+    };
+    let outcome = match arguments.verb {
+        Verb::Run(options) => run::run(options),
+        Verb::Check(options) => check::check(&options),
+        Verb::Probe { address } => check::probe(address),
+    };
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("procgate-shim: error: {failure}");
+        ExitCode::from(failure.code)
+    })
+}

@@ -1,0 +1,167 @@
+//! The command line.
+
+use crate::destinations::Range;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use core::net::SocketAddr;
+use core::str::FromStr;
+use procgate_identity::{MAX_LIFE_SECONDS, SpiffeError, Subject, TOKEN_LIFE_SECONDS, TrustDomain};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Starts a program so that every connection it opens carries a signed process identity.
+#[derive(Debug, Parser)]
+#[command(name = "procgate-shim", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Start a program.
+    ///
+    /// Example: procgate-shim run --key /run/procgate/key.jwk --trust-domain shop.example --namespace shop
+    /// --service-account checkout --container app -- /app/server --port 8080
+    Run(Box<RunOptions>),
+    /// Say what this runtime permits, by trying it.
+    Check(CheckOptions),
+    /// What `check` starts as its own workload.
+    #[command(hide = true)]
+    Probe { address: SocketAddr },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunOptions {
+    /// The private key, as `procgate keygen` writes it.
+    #[arg(long, env = "PROCGATE_KEY", value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// A label to sign, such as segment=pci. May be repeated.
+    #[arg(long = "label", env = "PROCGATE_LABELS", value_name = "NAME=VALUE", value_delimiter = ',')]
+    pub(crate) labels: Vec<Label>,
+    /// The files that processes may have mapped executable, as `procgate digest` lists them.
+    #[arg(long, env = "PROCGATE_CODE_LIST", value_name = "FILE")]
+    pub(crate) code_list: Option<PathBuf>,
+    /// Become this user before the program starts; the key is read before that.
+    #[arg(long, env = "PROCGATE_USER", value_name = "UID[:GID]")]
+    pub(crate) user: Option<User>,
+    /// How the token travels.
+    #[arg(long, env = "PROCGATE_CARRIER", default_value = "header")]
+    pub(crate) carrier: CarrierName,
+    /// How the program's sockets are reached: fail unless this way is permitted.
+    #[arg(long, env = "PROCGATE_REQUIRE", value_name = "MODE")]
+    pub(crate) require: Option<Mode>,
+    /// Refuse to start where the program's user can read the key.
+    #[arg(long, env = "PROCGATE_STRICT")]
+    pub(crate) strict: bool,
+    /// Destinations that the proxy does not intercept [default: loopback]. May be repeated.
+    #[arg(long, env = "PROCGATE_EXEMPT", value_name = "CIDR[:PORT]", value_delimiter = ',')]
+    pub(crate) exempt: Vec<Range>,
+    /// Destinations that it intercepts although they are exempt. May be repeated.
+    #[arg(long, env = "PROCGATE_CAPTURE", value_name = "CIDR[:PORT]", value_delimiter = ',')]
+    pub(crate) capture: Vec<Range>,
+    /// Seconds that a token lives; it has to outlive the program's own connect timeout.
+    #[arg(long, env = "PROCGATE_TOKEN_LIFE", value_name = "SECONDS", default_value_t = TOKEN_LIFE_SECONDS,
+          value_parser = clap::value_parser!(u64).range(1..=MAX_LIFE_SECONDS))]
+    pub(crate) token_life: u64,
+    /// The program and its arguments.
+    #[arg(trailing_var_arg = true, required = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<OsString>,
+}
+
+/// Which container this is.
+#[derive(Args, Debug)]
+pub(crate) struct Place {
+    /// The trust domain, such as shop.example.
+    #[arg(long, env = "PROCGATE_TRUST_DOMAIN", value_name = "NAME")]
+    trust_domain: TrustDomain,
+    /// The pod's namespace.
+    #[arg(
+        long,
+        env = "PROCGATE_NAMESPACE",
+        value_name = "NAME",
+        requires = "service_account",
+        required_unless_present = "host"
+    )]
+    namespace: Option<String>,
+    /// The pod's service account.
+    #[arg(long, env = "PROCGATE_SERVICE_ACCOUNT", value_name = "NAME", requires = "namespace")]
+    service_account: Option<String>,
+    /// The host's name, outside Kubernetes.
+    #[arg(long, env = "PROCGATE_HOST", value_name = "NAME", conflicts_with_all = ["namespace", "service_account"])]
+    host: Option<String>,
+    /// The container's name.
+    #[arg(long, env = "PROCGATE_CONTAINER", value_name = "NAME")]
+    container: String,
+}
+
+impl Place {
+    /// The container's name in tokens.
+    pub(crate) fn subject(&self) -> Result<Subject, SpiffeError> {
+        let Self { trust_domain, namespace, service_account, host, container } = self;
+        match (namespace, service_account, host) {
+            (Some(namespace), Some(account), _) => {
+                Subject::in_pod(trust_domain, namespace, account, container)
+            }
+            (_, _, host) => Subject::on_host(trust_domain, host.as_deref().unwrap_or_default(), container),
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckOptions {
+    /// Say also whether this user can read the key.
+    #[arg(long, env = "PROCGATE_KEY", value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, default_value = "text", value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CarrierName {
+    Header,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Mode {
+    Pidfd,
+}
+
+/// `NAME=VALUE`.
+#[derive(Clone, Debug)]
+pub(crate) struct Label(pub(crate) String, pub(crate) String);
+
+impl FromStr for Label {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as segment=pci")?;
+        Ok(Self(name.into(), value.into()))
+    }
+}
+
+/// `UID` or `UID:GID`; the group is that of the same number unless given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+impl FromStr for User {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (uid, gid) = text.split_once(':').unwrap_or((text, text));
+        let number =
+            |text: &str| text.parse().map_err(|_| "write numbers, such as 1000 or 1000:1000".to_owned());
+        Ok(Self { uid: number(uid)?, gid: number(gid)? })
+    }
+}

@@ -1,0 +1,83 @@
+//! seccomp user notifications: what the workload asks, and what it is answered (seccomp_unotify(2)).
+
+use super::checked;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+const RECEIVE: libc::c_ulong = 0xc050_2100;
+const SEND: libc::c_ulong = 0xc018_2101;
+const ID_VALID: libc::c_ulong = 0x4008_2102;
+
+const _: () = assert!(size_of::<libc::seccomp_notif>() == 0x50);
+const _: () = assert!(size_of::<libc::seccomp_notif_resp>() == 0x18);
+
+/// The descriptor on which the kernel asks.
+#[derive(Debug)]
+pub(crate) struct Listener(OwnedFd);
+
+/// A system call that waits for its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notification {
+    id: u64,
+    /// The calling thread, as this PID namespace numbers it; 0 where it cannot be seen from here.
+    pub(crate) thread: u32,
+    /// The system call's number.
+    pub(crate) call: i64,
+    /// Its arguments.
+    pub(crate) arguments: [u64; 6],
+}
+
+/// What the caller is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The kernel carries the call out as it was made.
+    Continue,
+    /// The call has succeeded.
+    Success,
+    /// The call has failed.
+    Error(rustix::io::Errno),
+}
+
+impl Listener {
+    pub(crate) const fn new(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+
+    /// Waits for the next question.
+    ///
+    /// # Errors
+    /// ENOENT where the caller died meanwhile; the next question may be asked.
+    pub(crate) fn receive(&self) -> io::Result<Notification> {
+        // SAFETY: a structure of integers, for which all zeros, which the kernel demands, is valid.
+        let mut request: libc::seccomp_notif = unsafe { core::mem::zeroed() };
+        // SAFETY: the kernel writes a seccomp_notif of the size that the request's number holds.
+        checked(unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE, &raw mut request) })?;
+        let libc::seccomp_notif { id, pid, data, .. } = request;
+        Ok(Notification { id, thread: pid, call: i64::from(data.nr), arguments: data.args })
+    }
+
+    /// Whether the caller still waits: then what was read about it since was about it.
+    pub(crate) fn is_waiting(&self, notification: &Notification) -> bool {
+        // SAFETY: the kernel reads the eight bytes of the id.
+        unsafe { libc::ioctl(self.0.as_raw_fd(), ID_VALID, &raw const notification.id) == 0 }
+    }
+
+    /// Answers; a caller that died meanwhile needs none.
+    pub(crate) fn answer(&self, notification: &Notification, answer: Answer) {
+        let continues = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+        let (error, flags) = match answer {
+            Answer::Continue => (0, u32::try_from(continues).unwrap_or_default()),
+            Answer::Success => (0, 0),
+            Answer::Error(errno) => (errno.raw_os_error().saturating_neg(), 0),
+        };
+        let response = libc::seccomp_notif_resp { id: notification.id, val: 0, error, flags };
+        // SAFETY: the kernel reads a seccomp_notif_resp of the size that the request's number holds.
+        let _ = unsafe { libc::ioctl(self.0.as_raw_fd(), SEND, &raw const response) };
+    }
+}
+
+impl std::os::fd::AsFd for Listener {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,74 @@
+//! The address that the workload passed, read once: what it writes there later changes nothing.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Bytes of any socket address (`struct sockaddr_storage`).
+const MAX_LENGTH: u64 = 128;
+
+/// The IP address and port at this place in the caller's memory; nothing for other families.
+pub(super) fn read(thread: u32, place: u64, length: u64) -> io::Result<Option<SocketAddr>> {
+    let mut bytes = [0; 28];
+    let wanted = usize::try_from(length.min(MAX_LENGTH)).unwrap_or_default().min(bytes.len());
+    let bytes = bytes.get_mut(..wanted).unwrap_or_default();
+    File::open(format!("/proc/{thread}/mem"))?.read_exact_at(bytes, place)?;
+    Ok(parse(bytes))
+}
+
+/// `struct sockaddr_in` and `sockaddr_in6` (ip(7), ipv6(7)).
+fn parse(bytes: &[u8]) -> Option<SocketAddr> {
+    let (family, rest) = bytes.split_first_chunk()?;
+    let (port, rest) = rest.split_first_chunk()?;
+    let port = u16::from_be_bytes(*port);
+    match i32::from(u16::from_ne_bytes(*family)) {
+        libc::AF_INET => {
+            let address = rest.first_chunk::<4>()?;
+            Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(*address)), port))
+        }
+        libc::AF_INET6 => {
+            let (_flow, rest) = rest.split_first_chunk::<4>()?;
+            let (address, rest) = rest.split_first_chunk::<16>()?;
+            let scope = rest.first_chunk().map_or(0, |scope| u32::from_ne_bytes(*scope));
+            Some(SocketAddrV6::new(Ipv6Addr::from(*address), port, 0, scope).into())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_families_are_read_and_others_are_not() {
+        let v4 = [&2u16.to_ne_bytes()[..], &80u16.to_be_bytes(), &[10, 0, 0, 1], &[0; 8]].concat();
+        assert_eq!(parse(&v4), Some("10.0.0.1:80".parse().unwrap()));
+        let v6 = [
+            &10u16.to_ne_bytes()[..],
+            &443u16.to_be_bytes(),
+            &[0; 4],
+            &Ipv6Addr::LOCALHOST.octets(),
+            &[0; 4],
+        ]
+        .concat();
+        assert_eq!(parse(&v6), Some("[::1]:443".parse().unwrap()));
+        assert_eq!(parse(&[&1u16.to_ne_bytes()[..], b"/run/socket"].concat()), None);
+    }
+
+    #[test]
+    fn a_truncated_address_is_none() {
+        let v4 = [&2u16.to_ne_bytes()[..], &80u16.to_be_bytes(), &[10, 0, 0, 1]].concat();
+        assert!((0..v4.len()).all(|length| parse(&v4[..length]).is_none()));
+    }
+
+    #[test]
+    fn an_address_is_read_from_memory_and_a_bad_pointer_is_an_error() {
+        let v4 = [&2u16.to_ne_bytes()[..], &80u16.to_be_bytes(), &[10, 0, 0, 1], &[0; 8]].concat();
+        let place = v4.as_ptr().expose_provenance();
+        let place = u64::try_from(place).unwrap();
+        assert_eq!(read(std::process::id(), place, 16).unwrap(), Some("10.0.0.1:80".parse().unwrap()));
+        assert!(read(std::process::id(), 8, 16).is_err());
+    }
+}
