@@ -14,6 +14,7 @@
 mod check;
 mod connection;
 mod document;
+pub mod explain;
 mod index;
 mod judge;
 pub mod lint;

@@ -118,7 +118,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
             found.push(format!("{at}/{index}"));
             places(value, &format!("{at}/{index}"), found);
         }),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -22,6 +22,7 @@ use procgate_identity::{
     Binding, Claims, Digest, KeyId, Labels, Lifetime, Refusal, RefusalReason, Serial, SigningKey, Subject,
     TOKEN_LIFE_SECONDS, TrustedKeys, UnixNanos, UnverifiedToken, VerifiedIdentity,
 };
+use procgate_policy::explain::explain;
 use procgate_policy::{
     Destination, Effect, Finding, Http, Mode, Policy, Presented, RawDestination, RawFrom, RawJwk, RawKey,
     RawPolicy, RawPort, RawProcess, RawRule, RawSelector, RawTo, RawTrust, Reason, Verdict, judge,
@@ -145,6 +146,8 @@ const PATH_PATTERNS: &[&str] = &[
     "/%61/b%20c",
     "/caf%c3%A9/**",
     "/a/b/*/**",
+    DEEP,
+    DEEPER_OPEN,
 ];
 const REQUEST_PATHS: &[&str] = &[
     "/",
@@ -173,7 +176,13 @@ const REQUEST_PATHS: &[&str] = &[
     "/a%",
     "/a/b/#c",
     "/caf\u{e9}",
+    DEEP,
+    DEEPER,
 ];
+/// As many segments as a pattern can have.
+const DEEP: &str = "/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a";
+const DEEPER: &str = "/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a";
+const DEEPER_OPEN: &str = "/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/**";
 const NAMES: u64 = 5;
 
 fn digest(text: &str) -> Digest {
@@ -348,6 +357,33 @@ fn needed<'a>(policy: &Policy, destination: &Destination<'a>) -> Destination<'a>
     }
 }
 
+/// An explanation must tell the same story: the deciding rule fails no condition, a denial for want
+/// of a rule means that every allow fails one.
+fn check_explanation(
+    policy: &Policy,
+    presented: Presented<'_>,
+    destination: &Destination<'_>,
+    expected: &Expected,
+) -> Result<(), String> {
+    let explained = explain(policy, presented, destination);
+    if as_expected(&explained.finding) != *expected {
+        return Err(format!("{:?}", explained.finding));
+    }
+    let matching =
+        |name: &str| explained.rules.iter().any(|rule| rule.name == name && rule.failed.is_empty());
+    let consistent = match (&expected.rule, explained.nearest) {
+        (Some(rule), None) => matching(rule),
+        (None, Some(nearest)) => {
+            !matching(nearest) && explained.rules.iter().all(|rule| !rule.failed.is_empty())
+        }
+        (None, None) => {
+            explained.rules.iter().all(|rule| rule.effect == Effect::Deny && !rule.failed.is_empty())
+        }
+        (Some(_), Some(_)) => false,
+    };
+    if consistent { Ok(()) } else { Err(format!("{explained:#?}")) }
+}
+
 fn key() -> SigningKey {
     SigningKey::from_seed(KeyId::new("2026-11").unwrap(), &zeroize::Zeroizing::new([7; 32]))
 }
@@ -396,6 +432,11 @@ fn the_judge_says_what_the_oracle_says() {
                 "case {case}, with only what is needed\n{}",
                 policy_text()
             );
+            if case % 4 == 0 {
+                check_explanation(&policy, presented, &destination, &expected).unwrap_or_else(|what| {
+                    panic!("case {case}: {what}\n{}\n{speaker:?}\n{destination:?}", policy_text())
+                });
+            }
             *outcomes.entry(expected.reason).or_default() += 1;
             named[0] += u64::from(expected.rule.is_some());
             named[1] += u64::from(expected.nearest.is_some());

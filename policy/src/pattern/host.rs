@@ -64,6 +64,21 @@ impl HostPattern {
     }
 }
 
+impl HostPattern {
+    /// Whether a host is one of them.
+    pub(crate) fn matches(&self, host: &Host<'_>) -> bool {
+        match (self, host) {
+            (Self::Any, _) => true,
+            (Self::Exact(_) | Self::Below(_), Host::Unclear) => false,
+            (Self::Exact(wanted), Host::Clear(name)) => wanted == name,
+            (Self::Below(wanted), Host::Clear(name)) => {
+                let before = name.strip_suffix(wanted.as_str()).is_some_and(|before| before.ends_with('.'));
+                before && name.parse::<IpAddr>().is_err()
+            }
+        }
+    }
+}
+
 impl fmt::Display for HostPattern {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

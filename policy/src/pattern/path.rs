@@ -107,7 +107,6 @@ impl PathPattern {
     }
 
     /// Whether a request's path is one of them; an unclear one never is.
-    #[cfg(test)]
     pub(crate) fn matches(&self, path: &RequestPath<'_>) -> bool {
         let RequestPath::Clear(path) = path else { return false };
         let mut rest = path.iter();
