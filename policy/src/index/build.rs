@@ -101,9 +101,9 @@ struct DraftSide {
 impl DraftSide {
     /// The conditions that a selector stands for: one for each name, or one for all.
     fn numbers(&mut self, symbols: &mut Symbols, selector: &Selector, plan: Plan) -> Vec<u32> {
-        let mut labels: Vec<Label> =
+        // In the order of their names, so that equal conditions are found equal.
+        let labels: Vec<Label> =
             selector.labels.iter().map(|(name, value)| (symbols.add(name), symbols.add(value))).collect();
-        labels.sort_unstable();
         let same = selector.same.as_ref().map(|name| symbols.add(name));
         let names: Vec<u32> = selector.names.iter().filter_map(|name| u32::try_from(*name).ok()).collect();
         let whos = match names.as_slice() {

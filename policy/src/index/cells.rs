@@ -114,6 +114,12 @@ impl Cells {
         }
     }
 
+    /// Cells, leaves and nodes: what the plan of each rule limits.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        [self.cells.len(), self.leaves.len(), self.whole.len(), self.paths.nodes()].into_iter().sum()
+    }
+
     /// The cell of a pair.
     pub(super) fn get(&self, from: u32, to: u32) -> Option<&Cell> {
         self.cells.get(&(from, to))

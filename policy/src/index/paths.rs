@@ -67,6 +67,11 @@ impl Paths {
         self.nodes.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Adds a rule to a leaf.
     pub(super) fn add(&mut self, leaf: &mut Leaf, paths: &[PathPattern], rank: Rank, denies: bool) {
         if paths.is_empty() {

@@ -50,3 +50,49 @@ impl Plan {
 fn product<const N: usize>(lengths: [usize; N]) -> usize {
     lengths.iter().fold(1, |product: usize, length| product.saturating_mul((*length).max(1)))
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test may")]
+mod tests {
+    use crate::policy::Policy;
+    use std::fmt::Write as _;
+
+    const TRUST: &str = r#"{"domain":"ex","keys":[{"jwk":{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},"scope":"spiffe://ex/ns/"}]}"#;
+
+    /// Places in the index of a policy with `things` processes and destinations, all named by a rule
+    /// with so many ports, methods and paths.
+    fn places(things: usize, asked: usize) -> usize {
+        let list =
+            |item: &dyn Fn(usize) -> String, count: usize| (0..count).map(item).collect::<Vec<_>>().join(",");
+        let exe = format!("sha256:{}", "0".repeat(64));
+        let mut text = format!(r#"{{"version":1,"mode":"audit","trust":{TRUST},"#);
+        let processes = list(&|at| format!(r#"{{"name":"p{at}","exe":["{exe}"]}}"#), things);
+        let destinations = list(&|at| format!(r#"{{"name":"d{at}","hosts":["h{at}"]}}"#), things);
+        let from = list(&|at| format!(r#""p{at}""#), things);
+        let to = list(&|at| format!(r#""d{at}""#), things);
+        let ports = list(&|at| format!(r#""{}-65534""#, at + 1), asked);
+        let methods = list(&|at| format!(r#""M{at}""#), asked);
+        let paths = list(&|at| format!(r#""/p{at}/*""#), asked);
+        write!(
+            text,
+            r#""processes":[{processes}],"destinations":[{destinations}],"rules":[{{"name":"r","allow":{{"from":{{"process":[{from}]}},"to":{{"destination":[{to}],"ports":[{ports}],"methods":[{methods}],"paths":[{paths}]}}}}}}]}}"#
+        )
+        .unwrap();
+        Policy::from_json(text.as_bytes()).unwrap().index().cells.places()
+    }
+
+    #[test]
+    fn the_index_grows_with_the_length_of_a_rule_and_not_with_its_product() {
+        for (things, asked) in [(1, 1), (2, 2), (10, 3), (1_000, 1), (30, 30), (1, 60), (1_000, 60)] {
+            let entries = 2 * things + 5 * asked;
+            let places = places(things, asked);
+            assert!(places <= 64 + 32 * entries, "{places} places for {entries} entries");
+        }
+    }
+
+    #[test]
+    fn a_rule_of_usual_length_is_multiplied_out() {
+        // A leaf and three nodes for each of the 30 blocks of ports.
+        assert!(places(1, 1) > 30 * 4);
+    }
+}

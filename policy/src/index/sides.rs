@@ -33,7 +33,7 @@ pub(crate) struct Atom {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Condition {
     pub(super) who: Who,
-    /// Sorted.
+    /// By name.
     pub(super) labels: Vec<Label>,
     /// The name of a label.
     pub(super) same: Option<u32>,
