@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 me=${0##*/}
 # What does not belong to one checkout: tools, in folders that carry their version.
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/procgate
+cache=${PROCGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/procgate}
 target=${CARGO_TARGET_DIR:-target}
 
 say() { printf '%s: %s\n' "$me" "$*" >&2; }
@@ -45,11 +45,11 @@ skip() {
   say "skipped: $1 is missing. $2"
 }
 
-# bounded FILE BYTES: prints its size, fails above the bound.
+# bounded FILE [BYTES]: prints its size, fails above the bound.
 bounded() {
   local size
   size=$(stat -c %s "$1")
-  [ "$size" -le "$2" ] || fail "$1 has $size bytes, more than the $2 that it may have"
+  [ "$size" -le "${2:-$size}" ] || fail "$1 has $size bytes, more than the $2 that it may have"
   say "$1, $size bytes"
 }
 
