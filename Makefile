@@ -29,7 +29,7 @@ TEST := cargo test --locked --workspace
 UNIT := --lib --bins --test '[!e]*' --test 'e[!2]*'
 E2E := --test 'e2e*'
 
-.PHONY: help demo test test-unit test-wasm test-e2e lint fmt wasm wasm-crash wasm-noop shim cli bench clean
+.PHONY: help demo test stages test-unit test-wasm test-e2e lint fmt wasm wasm-crash wasm-noop shim cli bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -38,7 +38,12 @@ demo: wasm shim cli ## show procgate at work, with a real Envoy
 	@$(ENVOY)
 	cargo run -q --locked -p procgate-tests --bin demo
 
-test: lint test-unit test-wasm test-e2e ## everything that CI checks
+STAGES := lint test-unit test-wasm test-e2e
+test: $(STAGES) ## everything that CI checks
+
+# .ci/run runs them one by one, to say how long each took.
+stages:
+	@echo $(STAGES)
 
 test-unit: ## unit tests, integration tests without Envoy, and the examples in the documentation
 	@$(INTEROP)
@@ -57,7 +62,7 @@ test-e2e: wasm wasm-crash shim cli ## tests with a real Envoy and real clients u
 
 lint: ## format, clippy, dependencies, spelling
 	@deny=$$(scripts/install-cargo cargo-deny 0.20.2 --locked)
-	typos=$$(scripts/install-python typos-1.50.0 typos==1.50.0)
+	typos=$$(scripts/install-python typos-1.52.0 typos==1.52.0)
 	set -x
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
