@@ -3,6 +3,7 @@
 use crate::base64url;
 use crate::claims::Claims;
 use crate::ed25519::Ed25519Key;
+use crate::object::Object;
 use crate::token::{self, MintError};
 use core::fmt;
 use ed25519_dalek::Signer as _;
@@ -58,7 +59,8 @@ impl Jwk {
         if json.len() > MAX_JWK {
             return Err(JwkError::Json(format!("longer than {MAX_JWK} bytes")));
         }
-        serde_json::from_slice(json).map_err(|error| JwkError::Json(error.to_string()))
+        let parsed = serde_json::from_slice(json).map(|Object(jwk)| jwk);
+        parsed.map_err(|error| JwkError::Json(error.to_string()))
     }
 
     fn public(&self) -> Result<PublicKey, JwkError> {

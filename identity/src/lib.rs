@@ -51,6 +51,7 @@ mod ed25519;
 mod jwk;
 mod keys;
 mod labels;
+mod object;
 mod payload;
 mod refusal;
 mod spiffe;

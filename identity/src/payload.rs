@@ -3,6 +3,7 @@
 use crate::claims::{Claims, MAX_NAME, Stray};
 use crate::digest::Digest;
 use crate::labels::Labels;
+use crate::object::Object;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::spiffe::Subject;
 use crate::time::{Lifetime, UnixSeconds};
@@ -129,7 +130,7 @@ fn cut(path: &str) -> &str {
 
 /// The claims of a payload whose signature has been checked.
 pub(crate) fn decode(json: &[u8]) -> Result<Claims, Refusal> {
-    let payload: Payload<'_> = serde_json::from_slice(json).map_err(|error| {
+    let Object(payload): Object<Payload<'_>> = serde_json::from_slice(json).map_err(|error| {
         // serde's own words may quote the peer's bytes; the place is enough.
         Refusal::malformed(format!("the claims are not of procgate's form (column {})", error.column()))
     })?;

@@ -4,6 +4,7 @@ use crate::base64url;
 use crate::claims::Claims;
 use crate::jwk::SigningKey;
 use crate::keys::{TrustedKey, TrustedKeys};
+use crate::object::Object;
 use crate::payload;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::time::{CLOCK_SKEW_SECONDS, Lifetime, MAX_LIFE_SECONDS, UnixNanos};
@@ -84,7 +85,7 @@ impl<'a> UnverifiedToken<'a> {
             parts().ok_or_else(|| Refusal::malformed("not three parts with a dot between"))?;
         let header =
             base64url::decode(header).ok_or_else(|| Refusal::malformed("the header is not base64url"))?;
-        let header: JoseHeader<'_> = serde_json::from_slice(&header)
+        let Object(header): Object<JoseHeader<'_>> = serde_json::from_slice(&header)
             .map_err(|_| Refusal::malformed("the header must hold alg, kid, typ and nothing else"))?;
         if header.typ.is_some_and(|typ| typ != "JWT") {
             return Err(Refusal::malformed("typ is not JWT"));

@@ -147,6 +147,9 @@ fn claims_out_of_form_are_malformed_although_well_signed() {
         assert_ne!(changed, payload(), "{from} is not in the payload");
         assert_eq!(outcome(&token(HEADER, &changed)), Err(RefusalReason::MalformedIdentity), "{to}");
     }
+    let array = r#"["spiffe://shop.example","spiffe://shop.example/host/h/container/c","procgate",1800000000,1800000150]"#;
+    assert_eq!(outcome(&token(HEADER, array)), Err(RefusalReason::MalformedIdentity));
+    assert_eq!(outcome(&token(r#"["EdDSA","k","JWT"]"#, &payload())), Err(RefusalReason::MalformedIdentity));
     let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
     assert_eq!(outcome(&token(HEADER, &deep)), Err(RefusalReason::MalformedIdentity));
 }
