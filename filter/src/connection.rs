@@ -43,24 +43,20 @@ pub(crate) struct Known {
 /// Where the last request of a connection went: most connections serve one authority.
 #[derive(Debug)]
 struct Route {
-    authority: Vec<u8>,
+    authority: String,
     resolved: Rc<ResolvedDestination>,
 }
 
 impl Known {
-    /// The destination of a request with this authority, looked up unless it is that of the last one.
-    pub(crate) fn route(
-        &self,
-        policy: &Policy,
-        authority: &[u8],
-        destination: &Destination<'_>,
-    ) -> Rc<ResolvedDestination> {
+    /// The destination in terms of the policy, looked up unless it is that of the last request.
+    pub(crate) fn route(&self, policy: &Policy, destination: &Destination<'_>) -> Rc<ResolvedDestination> {
+        let authority = destination.host.unwrap_or_default();
         let mut route = self.route.borrow_mut();
         if let Some(Route { resolved, .. }) = route.as_ref().filter(|route| route.authority == authority) {
             return Rc::clone(resolved);
         }
         let resolved = Rc::new(policy.resolve_destination(destination));
-        *route = Some(Route { authority: authority.to_vec(), resolved: Rc::clone(&resolved) });
+        *route = Some(Route { authority: authority.into(), resolved: Rc::clone(&resolved) });
         resolved
     }
 }

@@ -7,11 +7,11 @@ use crate::plugin::Plugin;
 use core::net::SocketAddr;
 use procgate_identity::Carrier;
 use procgate_policy::{
-    Denial, Destination, Finding, Http, Judgement, Permit, Presented, Reason, Verdict, judge,
+    Denial, Destination, Direction, Event, Finding, Http, Judgement, Permit, Presented, Record, Verdict,
+    judge,
 };
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use std::borrow::Cow;
 use std::rc::Rc;
 
 /// A request on its way through the plugin.
@@ -30,6 +30,8 @@ impl Context for Request {}
 
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        #[cfg(feature = "crash-for-tests")]
+        crash_if_asked();
         let plugin = &*self.plugin;
         let standing = connection::standing(&plugin.policy, &plugin.connections, &plugin.metrics);
         let asked = Asked::read(&standing);
@@ -51,13 +53,9 @@ fn proceed(_: Permit) -> Action {
 /// Answers in the upstream's place: what happened, why, and what to do, but nothing of the policy.
 fn refuse(denial: &Denial, id: &str) -> Action {
     let reason = denial.reason();
-    let body = serde_json::json!({
-        "decision": "deny",
-        "reason": reason.code(),
-        "id": id,
-        "next": reason.next_step(),
-    })
-    .to_string();
+    // None of the three texts needs escaping: two are ours, and ids are hexadecimal.
+    let (code, next) = (reason.code(), reason.next_step());
+    let body = format!(r#"{{"decision":"deny","reason":"{code}","id":"{id}","next":"{next}"}}"#);
     if is_grpc() {
         host::respond_grpc_denied(&body);
     } else {
@@ -71,18 +69,22 @@ fn is_grpc() -> bool {
     kind.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest, [] | [b'+' | b';', ..]))
 }
 
-/// What the request asks for.
+/// What the request asks for, as text. Envoy passes no field that is not ASCII but the path, where
+/// whatever replaces such bytes is as unclear as they were.
 #[derive(Debug)]
 struct Asked {
-    authority: Vec<u8>,
-    method: Vec<u8>,
-    path: Vec<u8>,
+    authority: String,
+    method: String,
+    path: String,
     address: Option<SocketAddr>,
 }
 
 impl Asked {
     fn read(standing: &Standing) -> Self {
-        let field = |name| host::request_field(name).unwrap_or_default();
+        let field = |name| match String::from_utf8(host::request_field(name).unwrap_or_default()) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        };
         let address = match standing {
             Standing::Verified(known) => Some(known.destination),
             Standing::Absent | Standing::Refused(_) => host::destination(),
@@ -90,14 +92,17 @@ impl Asked {
         Self { authority: field(":authority"), method: field(":method"), path: field(":path"), address }
     }
 
+    fn destination(&self) -> Destination<'_> {
+        let http = Http { method: &self.method, path: &self.path };
+        Destination { host: Some(&self.authority), address: self.address, http: Some(http) }
+    }
+
     fn judge<'p>(&self, plugin: &'p Plugin, standing: &Standing) -> Judgement<'p> {
-        let (authority, method, path) = (text(&self.authority), text(&self.method), text(&self.path));
-        let http = Http { method: &method, path: &path };
-        let destination = Destination { host: Some(&authority), address: self.address, http: Some(http) };
+        let destination = self.destination();
         match standing {
             Standing::Verified(known) => {
-                let route = known.route(&plugin.policy, &self.authority, &destination);
-                plugin.policy.decide(&known.resolved, &route, Some(http))
+                let route = known.route(&plugin.policy, &destination);
+                plugin.policy.decide(&known.resolved, &route, destination.http)
             }
             Standing::Absent => judge(&plugin.policy, Presented::Absent, &destination),
             Standing::Refused(refusal) => judge(&plugin.policy, Presented::Refused(refusal), &destination),
@@ -105,21 +110,32 @@ impl Asked {
     }
 }
 
-/// A field as text. Envoy passes no field that is not ASCII but in the path, where whatever replaces
-/// such bytes is as unclear as they were.
-fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
-}
-
 /// Leaves the record for the access log and counts the decision.
 fn report(plugin: &Plugin, id: &str, standing: &Standing, asked: &Asked, finding: &Finding<'_>) {
-    let carrier = match standing {
-        Standing::Absent => "none",
-        Standing::Verified(_) | Standing::Refused(_) => Carrier::Header.code(),
+    let (carrier, identity) = match standing {
+        Standing::Absent => (None, None),
+        Standing::Refused(_) => (Some(Carrier::Header), None),
+        Standing::Verified(known) => (Some(Carrier::Header), Some(&known.identity)),
     };
-    let decision = if finding.reason == Reason::Allowed { "allow" } else { "deny" };
-    let json = serde_json::json!({"v": 1, "id": id, "decision": decision, "reason": finding.reason.code(), "detail": finding.detail, "rule": finding.rule,
-       "path": text(&asked.path)});
-    host::record(&json.to_string());
-    plugin.metrics.decided(Series { decision, reason: finding.reason, direction: "outbound", carrier });
+    let direction = Direction::Outbound;
+    let destination = asked.destination();
+    let record = Record::of(
+        finding,
+        &Event { time: host::now(), id, direction, carrier, identity, destination, sni: None },
+    );
+    host::record(&record.to_json());
+    plugin.metrics.decided(Series {
+        decision: record.decision(),
+        reason: finding.reason,
+        direction: direction.code(),
+        carrier: carrier.map_or("none", Carrier::code),
+    });
+}
+
+#[cfg(feature = "crash-for-tests")]
+#[allow(clippy::panic, reason = "the one purpose of this feature")]
+fn crash_if_asked() {
+    if host::request_field("x-procgate-crash").is_some() {
+        panic!("a test asked for this");
+    }
 }
