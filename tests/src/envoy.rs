@@ -1,0 +1,214 @@
+//! A real Envoy that runs the project's own configuration, envoy-config/http.yaml.
+
+use crate::tools;
+use crate::until::until;
+use crate::wire::{self, Answer};
+use procgate_policy::Record;
+use serde_json::Value;
+use std::fs::{self, File};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// What an Envoy is started with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The module.
+    pub wasm: PathBuf,
+    /// The policy, as JSON.
+    pub policy: String,
+    /// Where allowed requests go.
+    pub upstream: SocketAddr,
+    /// Worker threads, each with a VM of its own.
+    pub workers: usize,
+}
+
+impl Setup {
+    /// The project's module with two workers.
+    #[must_use]
+    pub fn new(policy: impl ToString, upstream: SocketAddr) -> Self {
+        Self { wasm: tools::wasm(), policy: policy.to_string(), upstream, workers: 2 }
+    }
+}
+
+/// A running Envoy; dropping it ends the process.
+#[derive(Debug)]
+pub struct Envoy {
+    setup: Setup,
+    folder: TempDir,
+    process: Child,
+    admin: SocketAddr,
+    address: SocketAddr,
+}
+
+/// Port 0, which Envoy takes as any free one, until it has told which.
+const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+impl Envoy {
+    /// Starts Envoy and waits until it serves.
+    #[must_use]
+    pub fn start(setup: Setup) -> Self {
+        let folder = tempfile::Builder::new().prefix("procgate-envoy-").tempdir().unwrap();
+        render(folder.path(), &setup, UNKNOWN);
+        let process = spawn(folder.path(), setup.workers);
+        let mut envoy = Self { setup, folder, process, admin: UNKNOWN, address: UNKNOWN };
+        envoy.await_readiness();
+        envoy
+    }
+
+    /// Ends Envoy and starts it again at the same address.
+    pub fn restart(&mut self) {
+        self.stop();
+        fs::remove_file(self.folder.path().join("admin")).unwrap();
+        self.process = spawn(self.folder.path(), self.setup.workers);
+        self.await_readiness();
+    }
+
+    fn await_readiness(&mut self) {
+        self.admin = self.wait_for("Envoy's admin address", |envoy| {
+            fs::read_to_string(envoy.folder.path().join("admin")).ok()?.parse().ok()
+        });
+        self.wait_for("Envoy to be ready", |envoy| (envoy.admin("/ready").status == 200).then_some(()));
+        self.address = self.wait_for("Envoy's listener", Self::listener);
+        // From now on the file names the port, so that it stays the same after a restart.
+        render(self.folder.path(), &self.setup, self.address);
+    }
+
+    fn wait_for<T>(&mut self, what: &str, mut ask: impl FnMut(&Self) -> Option<T>) -> T {
+        until(what, || {
+            let ended = self.process.try_wait().unwrap();
+            assert!(ended.is_none(), "Envoy ended with {ended:?}:\n{}", self.log());
+            ask(self)
+        })
+    }
+
+    fn listener(&self) -> Option<SocketAddr> {
+        let listeners = self.admin("/listeners?format=json").json();
+        let address = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
+        let port = address["port_value"].as_u64().and_then(|port| u16::try_from(port).ok())?;
+        Some(SocketAddr::new(address["address"].as_str()?.parse().ok()?, port))
+    }
+
+    fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Asks the admin interface.
+    #[must_use]
+    pub fn admin(&self, path: &str) -> Answer {
+        wire::fetch(self.admin, path)
+    }
+
+    /// The sum of procgate's metrics of this name with these labels.
+    #[must_use]
+    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        let stats = String::from_utf8(self.admin("/stats/prometheus").body).unwrap();
+        let fits = |line: &&str| {
+            line.split(['{', ' ']).next().is_some_and(|found| found.ends_with(name))
+                && labels.iter().all(|(label, value)| line.contains(&format!("{label}=\"{value}\"")))
+        };
+        stats.lines().filter(fits).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    }
+
+    /// What Envoy wrote about itself.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("envoy.log")).unwrap_or_default()
+    }
+
+    /// The access log so far, an object for each request.
+    #[must_use]
+    pub fn access_log(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default();
+        // The last line may be half written.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The records of decisions in the access log so far.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record<'static>> {
+        let lines = self.access_log();
+        let texts = lines.iter().filter_map(|line| line["procgate"].as_str());
+        texts.map(|text| Record::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"))).collect()
+    }
+
+    /// The last record that fits, which the access log has soon.
+    pub fn record(&self, what: &str, fits: impl Fn(&Record<'_>) -> bool) -> Record<'static> {
+        until(what, || self.records().into_iter().rev().find(|record| fits(record)))
+    }
+
+    /// Replaces the policy, and does not wait for Envoy to notice.
+    pub fn write_policy(&mut self, policy: impl ToString) {
+        self.setup.policy = policy.to_string();
+        render(self.folder.path(), &self.setup, self.address);
+    }
+
+    /// How often Envoy took a new policy, and how often it rejected one.
+    #[must_use]
+    pub fn updates(&self) -> Updates {
+        let stats = "envoy_extension_config_discovery_http_filter_procgate_";
+        let count = |name: &str| self.metric(&format!("{stats}{name}"), &[]);
+        Updates { taken: count("config_reload"), rejected: count("update_rejected") }
+    }
+}
+
+/// What became of policies written so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Updates {
+    /// In force, or were.
+    pub taken: u64,
+    /// Had a mistake.
+    pub rejected: u64,
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        self.stop();
+        if std::thread::panicking() {
+            eprintln!("Envoy's own log of the test that failed:\n{}", self.log());
+        }
+    }
+}
+
+/// Fills in the project's configuration, as its users do.
+fn render(folder: &Path, setup: &Setup, listen: SocketAddr) {
+    let policy = folder.join("policy.json");
+    fs::write(&policy, &setup.policy).unwrap();
+    let status = Command::new(tools::project().join("envoy-config/render"))
+        .arg(folder)
+        .env("PROCGATE_WASM", &setup.wasm)
+        .env("PROCGATE_POLICY", policy)
+        .env("PROCGATE_LISTEN_ADDRESS", listen.ip().to_string())
+        .env("PROCGATE_LISTEN_PORT", listen.port().to_string())
+        .env("PROCGATE_ADMIN_PORT", UNKNOWN.port().to_string())
+        .env("PROCGATE_UPSTREAM_HOST", setup.upstream.ip().to_string())
+        .env("PROCGATE_UPSTREAM_PORT", setup.upstream.port().to_string())
+        .env("PROCGATE_ACCESS_LOG", folder.join("access.log"))
+        .status();
+    assert!(status.unwrap().success(), "envoy-config/render failed");
+}
+
+fn spawn(folder: &Path, workers: usize) -> Child {
+    let log = File::options().create(true).append(true).open(folder.join("envoy.log")).unwrap();
+    Command::new(tools::envoy())
+        .arg("--config-path")
+        .arg(folder.join("http.yaml"))
+        .arg("--admin-address-path")
+        .arg(folder.join("admin"))
+        .args(["--concurrency", &workers.to_string(), "--log-level", "info", "--disable-hot-restart"])
+        // Lines of the access log are there at once, not after ten seconds.
+        .args(["--file-flush-interval-msec", "10"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}

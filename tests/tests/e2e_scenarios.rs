@@ -1,0 +1,37 @@
+//! Every scenario of the demo and more, each a test, against one Envoy that enforces and one that
+//! audits.
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use procgate_tests::scenarios::{self, Scenario};
+use procgate_tests::stage::Stage;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let stage = if arguments.list { None } else { Stage::set().map(Arc::new) };
+    if stage.is_none() && !arguments.list {
+        eprintln!("SKIPPED: every scenario, for want of curl");
+        return ExitCode::SUCCESS;
+    }
+    let trials = scenarios::all().into_iter().map(|scenario| trial(scenario, stage.clone())).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // Before this process ends: nothing else would end the Envoys.
+    drop(stage);
+    conclusion.exit_code()
+}
+
+fn trial(scenario: Scenario, stage: Option<Arc<Stage>>) -> Trial {
+    Trial::test(scenario.claim, move || stage.map_or(Ok(()), |stage| assert(&scenario, &stage)))
+}
+
+fn assert(scenario: &Scenario, stage: &Stage) -> Result<(), Failed> {
+    match scenario.play(stage) {
+        Ok(outcome) => scenario.complaint(&outcome).map_or(Ok(()), |complaint| Err(complaint.into())),
+        Err(skipped) if std::env::var_os("CI").is_none() => {
+            eprintln!("SKIPPED: {}: {}", scenario.claim, skipped.0);
+            Ok(())
+        }
+        Err(skipped) => Err(skipped.0.into()),
+    }
+}
