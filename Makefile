@@ -21,7 +21,7 @@ NOOP := $(TARGET)/wasm/noop.wasm
 # not to be had. An assignment of its own: `export A=$(b)` forgets that b failed.
 ENVOY := PROCGATE_ENVOY=$$(scripts/install-envoy); export PROCGATE_ENVOY
 INTEROP := found=$$(scripts/install-interop); export $$found
-CLIENTS := found=$$(scripts/install-clients); export $$found
+CLIENTS := found=$$(scripts/install-clients | sed 's/^[^=]*/PROCGATE_CLIENT_\U&/'); export $$found
 
 # Which tests are end to end stands in their file's name. The whole workspace is named every time: with
 # fewer packages cargo would choose fewer features, and build the same things again.

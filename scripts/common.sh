@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: how they speak, keep logs and install what is missing.
 # Results go to stdout, everything for people to stderr.
 set -euo pipefail
@@ -6,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 me=${0##*/}
 # What does not belong to one checkout: tools, in folders that carry their version.
 cache=${PROCGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/procgate}
+# shellcheck disable=SC2034 # the builds use it
 target=${CARGO_TARGET_DIR:-target}
 
 say() { printf '%s: %s\n' "$me" "$*" >&2; }
