@@ -14,21 +14,22 @@ pub(super) fn write(out: &mut String, time: UnixNanos) {
     let (year, month, day) = civil(seconds / SECONDS_PER_DAY);
     let of_day = seconds % SECONDS_PER_DAY;
     let fields = [
-        (year, 4, '-'),
-        (month, 2, '-'),
-        (day, 2, 'T'),
-        (of_day / 3_600, 2, ':'),
-        (of_day / 60 % 60, 2, ':'),
-        (of_day % 60, 2, '.'),
-        (time.0 % NANOS_PER_SECOND, 9, 'Z'),
+        (year, 0..4),
+        (month, 5..7),
+        (day, 8..10),
+        (of_day / 3_600, 11..13),
+        (of_day / 60 % 60, 14..16),
+        (of_day % 60, 17..19),
+        (time.0 % NANOS_PER_SECOND, 20..29),
     ];
-    for (value, digits, behind) in fields {
-        for place in (0..digits).rev() {
-            let digit = value.checked_div(10_u64.saturating_pow(place)).unwrap_or_default() % 10;
-            out.push(u32::try_from(digit).ok().and_then(|digit| char::from_digit(digit, 10)).unwrap_or('0'));
+    let mut text = *FORM;
+    for (mut value, places) in fields {
+        for place in text.get_mut(places).into_iter().flatten().rev() {
+            *place = u8::try_from(value % 10).unwrap_or_default().wrapping_add(b'0');
+            value /= 10;
         }
-        out.push(behind);
     }
+    out.push_str(core::str::from_utf8(&text).unwrap_or_default());
 }
 
 /// Reads exactly what [`write()`] writes.

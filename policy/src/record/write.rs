@@ -107,14 +107,17 @@ impl Object {
         if let Some(digest) = digest {
             self.name(name);
             self.text.push_str("\"sha256:");
-            digest.as_bytes().iter().for_each(|byte| self.hex(*byte));
+            self.hex(digest.as_bytes());
             self.text.push('"');
         }
     }
 
-    fn hex(&mut self, byte: u8) {
-        for digit in [byte >> 4, byte & 15] {
-            self.text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+    fn hex(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            let digits = [byte >> 4, byte & 15].map(|digit| {
+                char::from(digit.wrapping_add(if digit < 10 { b'0' } else { b'a'.wrapping_sub(10) }))
+            });
+            self.text.extend(digits);
         }
     }
 
@@ -139,7 +142,7 @@ impl Object {
             _ => {
                 for unit in letter.encode_utf16(&mut [0; 2]) {
                     self.text.push_str("\\u");
-                    unit.to_be_bytes().into_iter().for_each(|byte| self.hex(byte));
+                    self.hex(&unit.to_be_bytes());
                 }
             }
         }
