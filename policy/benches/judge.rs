@@ -51,9 +51,15 @@ fn many(count: usize) -> Policy {
     Policy::from_json(document(count).as_bytes()).unwrap()
 }
 
-/// Identities and destinations all over the policy, so that no cache holds the answer.
-fn spread(policy: &Policy, count: usize) -> Vec<(VerifiedIdentity, String, String)> {
-    (0..count.min(1_000))
+/// Ten connections, as a proxy has with ten rules or with ten thousand.
+const FEW: usize = 10;
+/// So many that the processor's caches hold neither them nor their part of the policy: what is
+/// measured then is memory.
+const SCATTERED: usize = 1_000;
+
+/// Identities and destinations from all over the policy.
+fn spread(policy: &Policy, count: usize, connections: usize) -> Vec<(VerifiedIdentity, String, String)> {
+    (0..connections)
         .map(|step| {
             let index = step * 7_919 % count;
             let claims = Claims { exe: digest(&index.to_string()), ..claims() };
@@ -69,25 +75,25 @@ fn destination<'a>(host: &'a str, address: &str) -> Destination<'a> {
 }
 
 fn judging(criterion: &mut Criterion) {
-    for count in [10, 10_000] {
+    for (count, connections) in [(10, FEW), (10_000, FEW), (10_000, SCATTERED)] {
         let policy = many(count);
-        let spread = spread(&policy, count);
-        let connections: Vec<_> =
+        let spread = spread(&policy, count, connections);
+        let connected: Vec<_> =
             spread.iter().map(|(identity, host, address)| (identity, destination(host, address))).collect();
-        for (identity, destination) in &connections {
+        for (identity, destination) in &connected {
             assert_eq!(
                 judge(&policy, Presented::Verified(identity), destination).finding.reason,
                 Reason::Allowed
             );
         }
-        let mut next = connections.iter().cycle();
-        criterion.bench_function(&format!("judge/{count}"), |bencher| {
+        let mut next = connected.iter().cycle();
+        criterion.bench_function(&format!("judge/{count} rules/{connections} connections"), |bencher| {
             bencher.iter(|| {
                 let (identity, destination) = next.next().unwrap();
                 black_box(judge(&policy, Presented::Verified(identity), destination))
             });
         });
-        let resolved: Vec<_> = connections
+        let resolved: Vec<_> = connected
             .iter()
             .map(|(identity, destination)| {
                 let source = policy.resolve_identity(Presented::Verified(identity));
@@ -95,22 +101,18 @@ fn judging(criterion: &mut Criterion) {
             })
             .collect();
         let mut next = resolved.iter().cycle();
-        criterion.bench_function(&format!("decide/{count}"), |bencher| {
+        criterion.bench_function(&format!("decide/{count} rules/{connections} connections"), |bencher| {
             bencher.iter(|| {
                 let (source, destination, http) = next.next().unwrap();
                 black_box(policy.decide(source, destination, *http))
             });
-        });
-        let one = &resolved[0];
-        criterion.bench_function(&format!("decide-one-connection/{count}"), |bencher| {
-            bencher.iter(|| black_box(policy.decide(&one.0, &one.1, one.2)));
         });
     }
 }
 
 fn recording(criterion: &mut Criterion) {
     let policy = many(10);
-    let spread = spread(&policy, 10);
+    let spread = spread(&policy, 10, FEW);
     let (identity, host, address) = &spread[0];
     let destination = destination(host, address);
     let finding = judge(&policy, Presented::Verified(identity), &destination).finding;
