@@ -17,7 +17,7 @@ use std::time::Duration;
 /// the call unless it is flooded.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// `PIDFD_THREAD` (Linux 6.9): the descriptor table is the thread's own, should it have one.
-const PIDFD_THREAD: PidfdFlags = PidfdFlags::from_bits_retain(0o200);
+pub(crate) const PIDFD_THREAD: PidfdFlags = PidfdFlags::from_bits_retain(0o200);
 const MPTCP: u32 = 262;
 
 /// The workload's socket; nothing where it is no unconnected TCP socket over IP.
