@@ -46,9 +46,20 @@ pub struct Envoy {
 const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 impl Envoy {
-    /// Starts Envoy and waits until it serves.
+    /// Starts Envoy and waits until it serves, with the policy in force.
+    ///
+    /// # Panics
+    /// Where Envoy does not take the configuration, with its reasons.
     #[must_use]
     pub fn start(setup: Setup) -> Self {
+        let envoy = Self::start_with_any(setup);
+        assert_eq!(envoy.updates().rejected, 0, "{}", envoy.log());
+        envoy
+    }
+
+    /// Starts Envoy with a policy that it may reject.
+    #[must_use]
+    pub fn start_with_any(setup: Setup) -> Self {
         let folder = tempfile::Builder::new().prefix("procgate-envoy-").tempdir().unwrap();
         render(folder.path(), &setup, UNKNOWN);
         let process = spawn(folder.path(), setup.workers);
@@ -203,7 +214,9 @@ fn spawn(folder: &Path, workers: usize) -> Child {
         .arg(folder.join("http.yaml"))
         .arg("--admin-address-path")
         .arg(folder.join("admin"))
-        .args(["--concurrency", &workers.to_string(), "--log-level", "info", "--disable-hot-restart"])
+        .args(["--concurrency", &workers.to_string(), "--disable-hot-restart"])
+        // Little enough to be read where a test fails.
+        .args(["--log-level", "warning", "--component-log-level", "wasm:info,config:info"])
         // Lines of the access log are there at once, not after ten seconds.
         .args(["--file-flush-interval-msec", "10"])
         .stdin(Stdio::null())

@@ -10,8 +10,10 @@ use crate::upstream::Upstream;
 use crate::wire::HOST;
 use procgate_identity::Claims;
 use serde_json::{Value, json};
+use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -31,7 +33,7 @@ pub struct Stage {
     /// A second one, whose file a scenario may replace.
     pub till: Program,
     folder: TempDir,
-    key_file: std::path::PathBuf,
+    key_file: PathBuf,
 }
 
 impl Stage {
@@ -39,8 +41,10 @@ impl Stage {
     #[must_use]
     pub fn set() -> Option<Self> {
         let folder = tempfile::Builder::new().prefix("procgate-stage-").tempdir().unwrap();
+        // The program under the shim is another user where the shim can arrange for that.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let curl = tools::client("curl")?;
-        let [checkout, till] = ["checkout", "till"].map(|name| Program::like(curl, folder.path(), name));
+        let [checkout, till] = ["checkout", "till"].map(|name| Program::like(&curl, folder.path(), name));
         let key = Key::new("2026-11");
         let upstream = Upstream::start();
         let policy =
@@ -63,7 +67,7 @@ impl Stage {
     /// The approved program's shim, to be followed by a program and its arguments.
     #[must_use]
     pub fn shim(&self, program: &Program, towards: SocketAddr) -> Command {
-        shim(&self.key_file, &program.code_list, towards)
+        shim(&self.key_file, &program.code_list, towards, Confinement::best())
     }
 
     /// The claims that the approved program's shim would make for this connection.
@@ -73,13 +77,35 @@ impl Stage {
     }
 }
 
-/// A shim of the container `checkout` that sends connections to this address through the trap.
+/// Who the program under the shim is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confinement {
+    /// Another user than the shim's, who cannot read the key: only root can arrange that.
+    OtherUser,
+    /// The same user, who can.
+    SameUser,
+}
+
+impl Confinement {
+    /// The stricter one, where it is possible.
+    #[must_use]
+    pub fn best() -> Self {
+        let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+        if root { Self::OtherUser } else { Self::SameUser }
+    }
+}
+
+/// A shim of the container `checkout` that sends connections to this address through the trap, to be
+/// followed by a program and its arguments.
 #[must_use]
-pub fn shim(key: &Path, code_list: &Path, towards: SocketAddr) -> Command {
+pub fn shim(key: &Path, code_list: &Path, towards: SocketAddr, confinement: Confinement) -> Command {
     let mut command = Command::new(tools::shim());
     command.args(["run", "--trust-domain", DOMAIN, "--namespace", "shop", "--service-account", "checkout"]);
     command.args(["--container", "checkout"]);
     command.arg("--key").arg(key).arg("--code-list").arg(code_list);
+    if confinement == Confinement::OtherUser {
+        command.args(["--strict", "--user", "65534:65534"]);
+    }
     // Loopback is exempt from the trap: this address takes the place of those that a mesh intercepts.
     command.args(["--capture", &towards.to_string()]).arg("--");
     command

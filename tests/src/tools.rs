@@ -1,5 +1,5 @@
-//! Where the programs are that the harness runs: what the Makefile builds, and what `scripts/install-*`
-//! find or install.
+//! Where the programs are that the harness runs. The Makefile builds or installs them and says where
+//! (`PROCGATE_WASM`, `PROCGATE_CLIENT_CURL`, …); without it they are looked for where it leaves them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,31 +15,32 @@ pub fn project() -> &'static Path {
 /// The module, as `make wasm` leaves it.
 #[must_use]
 pub fn wasm() -> PathBuf {
-    built("wasm/procgate.wasm")
+    built("PROCGATE_WASM", "wasm/procgate.wasm")
 }
 
 /// The module with the feature `crash-for-tests`, as `make wasm-crash` leaves it.
 #[must_use]
 pub fn wasm_that_crashes() -> PathBuf {
-    built("wasm/procgate-crash.wasm")
+    built("PROCGATE_WASM_CRASH", "wasm/procgate-crash.wasm")
 }
 
 /// The shim, as `make shim` leaves it.
 #[must_use]
 pub fn shim() -> PathBuf {
-    built("shim/procgate-shim")
+    built("PROCGATE_SHIM", "shim/procgate-shim")
 }
 
 /// The command, as `make cli` leaves it.
 #[must_use]
 pub fn cli() -> PathBuf {
-    built("cli/procgate")
+    built("PROCGATE_CLI", "release/procgate")
 }
 
-fn built(path: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project().join("target"), PathBuf::from);
-    let path = project().join(target).join(path);
-    assert!(path.exists(), "{} is not there: run `make build`", path.display());
+fn built(variable: &str, path: &str) -> PathBuf {
+    let target = || std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let told = std::env::var_os(variable).map(PathBuf::from);
+    let path = project().join(told.unwrap_or_else(|| target().join(path)));
+    assert!(path.exists(), "{} is not there: run `make wasm wasm-crash shim cli`", path.display());
     path
 }
 
@@ -47,20 +48,31 @@ fn built(path: &str) -> PathBuf {
 #[must_use]
 pub fn envoy() -> &'static Path {
     static ENVOY: OnceLock<PathBuf> = OnceLock::new();
-    ENVOY.get_or_init(|| script("scripts/install-envoy").trim_end().into())
+    ENVOY.get_or_init(|| {
+        let told = std::env::var_os("PROCGATE_ENVOY").map(PathBuf::from);
+        told.unwrap_or_else(|| script("scripts/install-envoy").trim_end().into())
+    })
 }
 
 /// A program that tests run under the shim: `curl`, `python`, `node`, `java`, … Nothing where it is
 /// not installed; in CI that is a failure.
 #[must_use]
-pub fn client(name: &str) -> Option<&'static Path> {
+pub fn client(name: &str) -> Option<PathBuf> {
+    let told = std::env::var_os(format!("PROCGATE_CLIENT_{}", name.to_uppercase()));
+    told.map(PathBuf::from).or_else(|| installed_clients().get(name).cloned())
+}
+
+fn installed_clients() -> &'static BTreeMap<String, PathBuf> {
     static CLIENTS: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
-    let clients = CLIENTS.get_or_init(|| {
+    CLIENTS.get_or_init(|| {
+        // The Makefile has asked before, and says what there is.
+        if std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("PROCGATE_CLIENT_")) {
+            return BTreeMap::new();
+        }
         let lines = script("scripts/install-clients");
         let pairs = lines.lines().filter_map(|line| line.split_once('='));
         pairs.map(|(name, path)| (name.to_owned(), path.into())).collect()
-    });
-    clients.get(name).map(PathBuf::as_path)
+    })
 }
 
 /// What a script of the project prints.

@@ -3,7 +3,7 @@
 //! `scripts/install-interop` says where it put them: `PROCGATE_PYJWT` is a Python that has PyJWT,
 //! `PROCGATE_JOSE` a folder with node's jose in it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails loudly")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails loudly")]
 
 use procgate_identity::*;
 use serde_json::{Value, json};

@@ -1,2 +1,120 @@
-//! x
-fn main() {}
+//! `make demo`: shows procgate at work with a real Envoy. Ends with 1 if anything is not as promised.
+
+#![allow(clippy::expect_used, reason = "a demo stops loudly at whatever goes wrong")]
+
+use procgate_policy::Record;
+use procgate_tests::scenarios::{self, Outcome, Scenario, Skipped};
+use procgate_tests::stage::{Confinement, Stage};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::Instant;
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let Some(stage) = Stage::set() else {
+        eprintln!("demo: curl is missing, which is the demo's program: apt-get install curl");
+        return ExitCode::FAILURE;
+    };
+    introduce(&stage);
+    // From here on, what fails is a line of the table.
+    std::panic::set_hook(Box::new(|_| {}));
+    println!("\n{:<2} {:<58} {:<24} {:<24} why", "", "what", "promised", "got");
+    let shown: Vec<_> = scenarios::all().into_iter().filter(|scenario| scenario.in_demo).collect();
+    let lines: Vec<_> = shown.iter().map(|scenario| show(scenario, &stage)).collect();
+    print_records(&lines);
+    print_metrics(&stage);
+    drop(stage);
+    let failed = lines.iter().filter(|line| matches!(line, Line::Broken)).count();
+    let skipped = lines.iter().filter(|line| matches!(line, Line::Skipped)).count();
+    let kept = lines.len().saturating_sub(failed).saturating_sub(skipped);
+    println!(
+        "\n{kept} as promised, {failed} not, {skipped} skipped, in {:.1} s",
+        started.elapsed().as_secs_f64()
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What was set up.
+fn introduce(stage: &Stage) {
+    println!("Envoy enforces on {}, and audits on {}", stage.enforcing.address(), stage.auditing.address());
+    println!("approved is {}, a curl with a digest of its own", stage.checkout.path.display());
+    println!("  exe {}\n  code list {}", stage.checkout.exe, stage.checkout.code);
+    if Confinement::best() == Confinement::SameUser {
+        println!("not root: the program under the shim is the shim's own user, who could read the key");
+    }
+}
+
+/// What became of a scenario.
+enum Line {
+    Kept(Box<Record<'static>>),
+    Broken,
+    Skipped,
+}
+
+/// Plays a scenario and prints its line.
+fn show(scenario: &Scenario, stage: &Stage) -> Line {
+    let promised = format!("{} {}", scenario.status, scenario.reason);
+    let print = |mark: &str, got: &str, why: &str| {
+        println!("{mark:<2} {:<58} {promised:<24} {got:<24} {why}", scenario.what);
+    };
+    match catch_unwind(AssertUnwindSafe(|| scenario.play(stage))) {
+        Ok(Ok(outcome)) => {
+            let got = format!("{} {}", outcome.status, outcome.record.reason);
+            let kept = scenario.complaint(&outcome).is_none();
+            print(if kept { "ok" } else { "!!" }, &got, &why(&outcome));
+            if kept { Line::Kept(Box::new(outcome.record)) } else { Line::Broken }
+        }
+        Ok(Err(Skipped(need))) => {
+            print("--", "skipped", &need);
+            Line::Skipped
+        }
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
+            print("!!", "failed", text);
+            Line::Broken
+        }
+    }
+}
+
+fn why(Outcome { record, .. }: &Outcome) -> String {
+    let rule = record.rule.as_deref().map(|rule| format!("rule {rule}"));
+    let nearest = record.nearest.as_deref().map(|rule| format!("nearest rule {rule}"));
+    record
+        .detail
+        .as_deref()
+        .map(brief)
+        .or(rule)
+        .or(nearest)
+        .unwrap_or_else(|| record.reason.next_step().to_owned())
+}
+
+/// The text with digests cut to eight digits: the whole ones are in the log.
+fn brief(text: &str) -> String {
+    let mut parts = text.split("sha256:");
+    let mut brief = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(64).unwrap_or((part, ""));
+        let digits = digits.split_at_checked(8).map_or(digits, |(first, _)| first);
+        brief.push_str(&format!("sha256:{digits}…{rest}"));
+    }
+    brief
+}
+
+fn print_records(lines: &[Line]) {
+    println!("\nthe access log's records of these, digests cut");
+    for line in lines {
+        if let Line::Kept(record) = line {
+            println!("  {}", brief(&record.to_json()));
+        }
+    }
+}
+
+fn print_metrics(stage: &Stage) {
+    println!("\nmetrics of the enforcing Envoy");
+    let body = stage.enforcing.admin("/stats/prometheus").body;
+    let text = String::from_utf8(body).expect("Envoy's metrics are text");
+    let ours =
+        |line: &&str| line.contains("procgate_decisions_total{") || line.contains("procgate_policy_info{");
+    text.lines().filter(ours).for_each(|line| println!("  {line}"));
+}
