@@ -42,7 +42,7 @@ pub fn main() -> ExitCode {
         Verb::Probe { address } => check::probe(address),
     };
     outcome.unwrap_or_else(|failure| {
-        eprintln!("procgate-shim: error: {failure}");
+        problems::say(&format!("error: {failure}"));
         ExitCode::from(failure.code)
     })
 }

@@ -1,6 +1,7 @@
 //! What went wrong while running: a line for each distinct problem, not for each time it happens.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Distinct problems that are told apart; all further ones count as one.
@@ -39,9 +40,10 @@ impl Problems {
     }
 }
 
-/// A line for people, on stderr.
+/// A line for people, on stderr. One that cannot be written is lost: a shim that ended over its log, as
+/// `eprintln!` would, would take the program's connections with it.
 pub(crate) fn say(line: &str) {
-    eprintln!("procgate-shim: {line}");
+    let _ = writeln!(std::io::stderr(), "procgate-shim: {line}");
 }
 
 fn is_power_of_ten(count: u64) -> bool {
