@@ -80,10 +80,11 @@ pub(crate) struct Destinations {
 }
 
 impl Destinations {
-    /// Loopback is exempt unless other ranges are given; `capture` takes ranges back from the exempt.
-    pub(crate) fn new(exempt: Vec<Range>, capture: Vec<Range>) -> Self {
-        let loopback = vec![Range::LOOPBACK_V4, Range::LOOPBACK_V6];
-        Self { exempt: if exempt.is_empty() { loopback } else { exempt }, capture }
+    /// Loopback is exempt besides the ranges given: who adds one does not mean to send tokens to the
+    /// pod's own services. `capture` takes ranges back from the exempt.
+    pub(crate) fn new(mut exempt: Vec<Range>, capture: Vec<Range>) -> Self {
+        exempt.extend([Range::LOOPBACK_V4, Range::LOOPBACK_V6]);
+        Self { exempt, capture }
     }
 
     /// Whether the proxy intercepts connections to this address.
@@ -111,6 +112,7 @@ mod tests {
         assert!(intercepted(&[], &[], "128.0.0.1:80"));
         assert!(intercepted(&[], &["127.0.0.1:15001"], "127.0.0.1:15001"));
         assert!(!intercepted(&[], &["127.0.0.1:15001"], "127.0.0.1:15002"));
+        assert!(!intercepted(&["10.0.0.0/8"], &[], "127.0.0.1:80"));
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(crate) struct RunOptions {
     /// Refuse to start where the program's user can read the key.
     #[arg(long, env = "PROCGATE_STRICT")]
     pub(crate) strict: bool,
-    /// Destinations that the proxy does not intercept [default: loopback]. May be repeated.
+    /// Destinations that the proxy does not intercept, besides loopback. May be repeated.
     #[arg(long, env = "PROCGATE_EXEMPT", value_name = "CIDR[:PORT]", value_delimiter = ',')]
     pub(crate) exempt: Vec<Range>,
     /// Destinations that it intercepts although they are exempt. May be repeated.
