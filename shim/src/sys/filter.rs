@@ -54,13 +54,15 @@ enum Rule {
     NoFastOpen(i64, u32),
 }
 
-/// io_uring would connect without the shim being asked. `execve` is asked about only so that the shim
-/// knows when a process becomes another program.
-const RULES: [Rule; 7] = [
+/// io_uring would connect without the shim being asked; a ring can also arrive ready-made over a Unix
+/// socket. `execve` is asked about only so that the shim knows when a process becomes another program.
+const RULES: [Rule; 9] = [
     Rule::Notify(libc::SYS_connect),
     Rule::Notify(libc::SYS_execve),
     Rule::Notify(libc::SYS_execveat),
     Rule::Hide(libc::SYS_io_uring_setup),
+    Rule::Hide(libc::SYS_io_uring_enter),
+    Rule::Hide(libc::SYS_io_uring_register),
     Rule::NoFastOpen(libc::SYS_sendto, 3),
     Rule::NoFastOpen(libc::SYS_sendmsg, 2),
     Rule::NoFastOpen(libc::SYS_sendmmsg, 3),
@@ -188,7 +190,9 @@ mod tests {
     fn foreign_calls_and_io_uring_do_not_exist() {
         assert_eq!(verdict(0x4000_0003, 102, [0; 6]), NO_SUCH_CALL);
         assert_eq!(verdict(ARCHITECTURE, libc::SYS_connect | i64::from(X32_BIT), [0; 6]), NO_SUCH_CALL);
-        assert_eq!(verdict(ARCHITECTURE, libc::SYS_io_uring_setup, [0; 6]), NO_SUCH_CALL);
+        for call in [libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register] {
+            assert_eq!(verdict(ARCHITECTURE, call, [0; 6]), NO_SUCH_CALL);
+        }
     }
 
     #[test]
