@@ -9,12 +9,25 @@ use std::os::unix::fs::FileExt;
 const MAX_LENGTH: u64 = 128;
 
 /// The IP address and port at this place in the caller's memory; nothing for other families.
-pub(super) fn read(thread: u32, place: u64, length: u64) -> io::Result<Option<SocketAddr>> {
+pub(crate) fn read(thread: u32, place: u64, length: u64) -> io::Result<Option<SocketAddr>> {
     let mut bytes = [0; 28];
     let wanted = usize::try_from(length.min(MAX_LENGTH)).unwrap_or_default().min(bytes.len());
     let bytes = bytes.get_mut(..wanted).unwrap_or_default();
     File::open(format!("/proc/{thread}/mem"))?.read_exact_at(bytes, place)?;
-    Ok(parse(bytes))
+    Ok(parse(bytes).map(onto_loopback))
+}
+
+/// The kernel takes the unspecified address of a destination for this machine's loopback.
+fn onto_loopback(address: SocketAddr) -> SocketAddr {
+    if !address.ip().to_canonical().is_unspecified() {
+        return address;
+    }
+    let ip: IpAddr = match address.ip() {
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(),
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// `struct sockaddr_in` and `sockaddr_in6` (ip(7), ipv6(7)).
@@ -24,8 +37,10 @@ fn parse(bytes: &[u8]) -> Option<SocketAddr> {
     let port = u16::from_be_bytes(*port);
     match i32::from(u16::from_ne_bytes(*family)) {
         libc::AF_INET => {
-            let address = rest.first_chunk::<4>()?;
-            Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(*address)), port))
+            let (address, rest) = rest.split_first_chunk::<4>()?;
+            // The kernel refuses a shorter structure, and can do so itself.
+            let _padding = rest.first_chunk::<8>()?;
+            Some(SocketAddr::new(Ipv4Addr::from(*address).into(), port))
         }
         libc::AF_INET6 => {
             let (_flow, rest) = rest.split_first_chunk::<4>()?;
@@ -59,8 +74,20 @@ mod tests {
 
     #[test]
     fn a_truncated_address_is_none() {
-        let v4 = [&2u16.to_ne_bytes()[..], &80u16.to_be_bytes(), &[10, 0, 0, 1]].concat();
+        let v4 = [&2u16.to_ne_bytes()[..], &80u16.to_be_bytes(), &[10, 0, 0, 1], &[0; 8]].concat();
         assert!((0..v4.len()).all(|length| parse(&v4[..length]).is_none()));
+    }
+
+    #[test]
+    fn no_address_at_all_is_loopback_as_the_kernel_has_it() {
+        for (given, meant) in [
+            ("0.0.0.0:80", "127.0.0.1:80"),
+            ("[::]:80", "[::1]:80"),
+            ("[::ffff:0.0.0.0]:80", "[::ffff:127.0.0.1]:80"),
+            ("10.0.0.1:80", "10.0.0.1:80"),
+        ] {
+            assert_eq!(onto_loopback(given.parse().unwrap()), meant.parse().unwrap());
+        }
     }
 
     #[test]
