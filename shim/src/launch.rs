@@ -13,6 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,14 +38,14 @@ pub(crate) fn launch(
     });
     let waiting = waiting.map_err(|error| own("cannot start a thread", &error))?;
     let mut command = Command::new(&program.path);
-    command.args(&program.arguments);
+    command.arg0(&program.name).args(&program.arguments);
     child::prepare(&mut command, Filter::new(), theirs, mask, files);
     let spawned = command.spawn();
     // The child's end of the pair is closed with the command: a thread that still waits goes on.
     drop(command);
     let served = waiting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that answers failed")));
-    let child = spawned.map_err(|error| not_started(program, &error, installed.load(Ordering::Acquire)))?;
     served.map_err(|error| own("cannot answer the program's system calls", &error))?;
+    let child = spawned.map_err(|error| not_started(program, &error, installed.load(Ordering::Acquire)))?;
     i32::try_from(child.id())
         .ok()
         .and_then(Pid::from_raw)

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 /// A program that was found.
 #[derive(Debug)]
 pub(crate) struct Program {
+    /// As it was given: the program sees it as its name.
+    pub(crate) name: OsString,
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<OsString>,
     /// The digest of the script, where the file is one.
@@ -25,7 +27,7 @@ impl Program {
         let path =
             if name.as_encoded_bytes().contains(&b'/') { PathBuf::from(&name) } else { along_path(&name)? };
         check(&path)?;
-        Ok(Self { script: script(&path), path, arguments: words.collect() })
+        Ok(Self { script: script(&path), name, path, arguments: words.collect() })
     }
 }
 
