@@ -5,7 +5,7 @@ use crate::index::{Atom, Unrecognised};
 use crate::policy::Policy;
 use crate::reason::Reason;
 use core::fmt::Write as _;
-use procgate_identity::{Claims, Digest, RefusalReason, VerifiedIdentity};
+use procgate_identity::{Claims, Digest, RefusalReason, Subject, TrustDomain, VerifiedIdentity};
 
 /// Bytes of a path that a denial repeats.
 const MAX_QUOTED_PATH: usize = 128;
@@ -72,7 +72,7 @@ impl Policy {
     fn recognise(&self, identity: &VerifiedIdentity) -> Outcome {
         let claims = identity.claims();
         // Somebody may have verified it with other keys.
-        if claims.subject.trust_domain() != *self.trusted_keys().domain() {
+        if !is_within(&claims.subject, self.trusted_keys().domain()) {
             return Outcome::Rejected {
                 reason: RefusalReason::UnknownKey.into(),
                 detail: "verified for another trust domain than the policy's".into(),
@@ -110,6 +110,12 @@ impl Policy {
             port: destination.address.map(|address| address.port()),
         }
     }
+}
+
+/// Whether the subject is of this domain, without making a domain of it first.
+fn is_within(subject: &Subject, domain: &TrustDomain) -> bool {
+    let path = subject.as_str().strip_prefix("spiffe://").and_then(|path| path.strip_prefix(domain.name()));
+    path.is_some_and(|path| path.starts_with('/'))
 }
 
 /// What was seen of a process that was not recognised, and what to do about it.

@@ -192,6 +192,33 @@ fn same_compares_one_label_of_both_sides() {
     assert_eq!(find(&shop, &claims(), to("payments.shop")).nearest, None);
 }
 
+/// More conditions on one destination than are kept for it beforehand.
+#[test]
+fn a_destination_that_meets_every_set_of_labels_meets_the_largest() {
+    let exe = digest("checkout");
+    let labels = |set: u32| {
+        let pairs: Vec<_> =
+            (0..6).filter(|bit| set >> bit & 1 == 1).map(|bit| format!(r#""l{bit}":"x""#)).collect();
+        format!("{{{}}}", pairs.join(","))
+    };
+    let rules: Vec<_> = (1..64)
+        .map(|set| format!(r#"{{"name":"r{set}","allow":{{"to":{{"labels":{}}}}}}}"#, labels(set)))
+        .collect();
+    let (all, some) = (labels(63), labels(0b101));
+    let policy = policy(
+        "enforce",
+        &format!(
+            r#""processes":[{{"name":"checkout","exe":["{exe}"]}}],
+               "destinations":[{{"name":"all","hosts":["all"],"labels":{all}}},{{"name":"some","hosts":["some"],"labels":{some}}}],
+               "rules":[{}]"#,
+            rules.join(",")
+        ),
+    );
+    assert_eq!(find(&policy, &claims(), to("all")).rule, Some("r63"));
+    assert_eq!(find(&policy, &claims(), to("some")).rule, Some("r5"));
+    assert_eq!(find(&policy, &claims(), to("none")).nearest, Some("r63"));
+}
+
 #[test]
 fn what_was_looked_up_under_one_policy_decides_nothing_under_another() {
     let (one, other) = (shop(PAYS), shop(r#"{"name":"any","allow":{}}"#));

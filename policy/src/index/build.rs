@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::rank::{Rank, ranked};
 use super::sides::{Condition, Label, Side, Who};
 use super::symbols::Symbols;
-use super::{DestinationIndex, Index, ProcessIndex};
+use super::{DestinationIndex, Index, Known, ProcessIndex};
 use crate::model::{Model, Rule, Selector, Source};
 use crate::raw::Effect;
 use procgate_identity::Labels;
@@ -19,19 +19,22 @@ impl Index {
         for (place, rule) in by_rank.iter().filter_map(|at| model.rules.get(*at)).enumerate() {
             draft.add(rule, Rank::new(place));
         }
-        let destination_labels = model
+        let labels: Vec<Vec<Label>> = model
             .destinations
             .iter()
             .map(|destination| draft.symbols.labels_to_compare(&destination.labels))
             .collect();
+        let to = draft.to.finish();
+        let destination_atoms =
+            (0..).zip(labels).map(|(number, labels)| Known::new(&to, number, labels)).collect();
         Self {
             processes: ProcessIndex::new(&model.processes),
             destinations: DestinationIndex::new(&model.destinations),
             by_rank,
             symbols: draft.symbols,
             from: draft.from.finish(),
-            to: draft.to.finish(),
-            destination_labels,
+            to,
+            destination_atoms,
             cells: draft.cells,
             best_from: draft.best_from,
         }

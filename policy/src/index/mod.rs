@@ -42,11 +42,32 @@ pub(crate) struct Index {
     symbols: Symbols,
     from: Side,
     to: Side,
-    /// The labels of each destination.
-    destination_labels: Vec<Vec<(u32, u32)>>,
+    /// The atoms of each destination.
+    destination_atoms: Vec<Known>,
     cells: Cells,
     /// The best allow rule of each atom of the `from` side, for naming the nearest.
     best_from: FxHashMap<u32, Rank>,
+}
+
+/// What is known of a destination beforehand.
+#[derive(Debug)]
+enum Known {
+    /// Its atoms, where they are few.
+    Atoms(Box<[Atom]>),
+    /// Its labels, to find the atoms by: a policy in which every destination has a thousand would
+    /// otherwise take room for all of them.
+    Labels(Box<[(u32, u32)]>),
+}
+
+/// Atoms of a destination that are kept.
+const FEW_ATOMS: usize = 32;
+
+impl Known {
+    fn new(side: &Side, number: u32, labels: Vec<(u32, u32)>) -> Self {
+        let mut atoms = Vec::new();
+        side.emit_entry(number, &labels, &mut atoms);
+        if atoms.len() <= FEW_ATOMS { Self::Atoms(atoms.into()) } else { Self::Labels(labels.into()) }
+    }
 }
 
 /// What the rules say.
@@ -87,11 +108,13 @@ impl Index {
     pub(crate) fn atoms_of_destination(&self, destinations: &[u32]) -> Vec<Atom> {
         let mut atoms = Vec::new();
         self.to.emit(Who::Anyone, &[], &mut atoms);
-        for destination in destinations {
-            let labels = usize::try_from(*destination).ok().and_then(|at| self.destination_labels.get(at));
-            let labels = labels.map_or(&[][..], Vec::as_slice);
-            self.to.emit(Who::Any, labels, &mut atoms);
-            self.to.emit_member(*destination, labels, &mut atoms);
+        for number in destinations {
+            let known = usize::try_from(*number).ok().and_then(|at| self.destination_atoms.get(at));
+            match known {
+                Some(Known::Atoms(known)) => atoms.extend(known),
+                Some(Known::Labels(labels)) => self.to.emit_entry(*number, labels, &mut atoms),
+                None => {}
+            }
         }
         distinct(atoms)
     }

@@ -2,16 +2,15 @@
 
 use super::symbols::Symbols;
 use crate::model::Process;
+use core::hash::Hash;
 use procgate_identity::{Claims, Digest};
 use rustc_hash::FxHashMap;
 
 /// Finds processes by what they run and where.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ProcessIndex {
-    exes: FxHashMap<Digest, u32>,
-    by_exe: Places,
-    paths: FxHashMap<Box<str>, u32>,
-    by_path: Places,
+    by_exe: Places<Digest>,
+    by_path: Places<Box<str>>,
     names: Symbols,
     pins: Vec<Pins>,
 }
@@ -41,44 +40,45 @@ pub(crate) enum Unrecognised {
 impl ProcessIndex {
     /// Files all processes.
     pub(super) fn new(processes: &[Process]) -> Self {
-        let mut index = Self::default();
+        let mut index = Self {
+            by_exe: Places::new(),
+            by_path: Places::new(),
+            names: Symbols::default(),
+            pins: Vec::new(),
+        };
         for (number, process) in (0..).zip(processes) {
             let place = [&process.container, &process.namespace, &process.service_account]
                 .map(|name| name.as_ref().map_or(ANY, |name| index.names.add(name)));
             for exe in &process.exe {
-                let next = next_number(index.exes.len());
-                let exe = *index.exes.entry(*exe).or_insert(next);
-                index.by_exe.add(exe, place, number);
+                index.by_exe.add(*exe, place, number);
             }
             if let Some(path) = &process.path {
-                let next = next_number(index.paths.len());
-                let path = *index.paths.entry(path.as_str().into()).or_insert(next);
-                index.by_path.add(path, place, number);
+                index.by_path.add(path.as_str().into(), place, number);
             }
             index.pins.push(Pins {
                 code: process.code.as_slice().into(),
                 script: process.script.as_slice().into(),
             });
         }
+        index.by_exe.finish();
+        index.by_path.finish();
         index
     }
 
     /// The processes that this identity is, in the order of the document, at least one.
     ///
-    /// It costs one lookup for each way in which the policy places this executable, and one step for
-    /// each process that has it in this same place.
+    /// It costs one lookup, one search for each way in which the policy places this executable, and
+    /// one step for each process that has it in this same place.
     pub(crate) fn identify(&self, claims: &Claims) -> Result<Vec<u32>, Unrecognised> {
         let subject = &claims.subject;
         let place = [Some(subject.container()), subject.namespace(), subject.service_account()]
             .map(|name| name.map_or(Symbols::UNKNOWN, |name| self.names.get(name)));
-        let Some(exe) = self.exes.get(&claims.exe) else {
-            let path = self.paths.get(claims.name.as_str());
-            let known = path.and_then(|path| self.by_path.at(*path, place).into_iter().min());
+        let Some(placed) = self.by_exe.processes.get(&claims.exe) else {
+            let known = self.by_path.processes.get(claims.name.as_str());
+            let known = known.and_then(|placed| placed.at(place).first().copied());
             return Err(known.map_or(Unrecognised::Unknown, Unrecognised::Exe));
         };
-        let mut placed = self.by_exe.at(*exe, place);
-        placed.sort_unstable();
-        placed.dedup();
+        let placed = placed.at(place);
         let first = *placed.first().ok_or(Unrecognised::Place)?;
         let accepted: Vec<u32> =
             placed.into_iter().filter(|number| self.changed(*number, claims).is_none()).collect();
@@ -100,37 +100,57 @@ impl ProcessIndex {
     }
 }
 
-fn next_number(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
 /// Container, namespace and service account as numbers.
 type Place = [u32; 3];
 /// Part of a place that does not matter.
 const ANY: u32 = 0;
 
-/// Processes by a number and their place. A place can leave out any of its three parts, so there
-/// are eight shapes of it, and a lookup tries those that occur.
-#[derive(Debug, Default)]
-struct Places {
-    processes: FxHashMap<(u32, Place), Vec<u32>>,
-    shapes: FxHashMap<u32, u8>,
+/// Processes by what they run and their place. A place can leave out any of its three parts, so
+/// there are eight shapes of it, and a lookup tries those that occur.
+#[derive(Debug)]
+struct Places<K> {
+    processes: FxHashMap<K, Placed>,
 }
 
-impl Places {
-    fn add(&mut self, key: u32, place: Place, process: u32) {
-        self.processes.entry((key, place)).or_default().push(process);
-        *self.shapes.entry(key).or_default() |= 1 << shape(place);
+/// The processes that run one thing.
+#[derive(Debug, Default)]
+struct Placed {
+    shapes: u8,
+    /// Sorted, once all are there.
+    processes: Vec<(Place, u32)>,
+}
+
+impl<K: Eq + Hash> Places<K> {
+    fn new() -> Self {
+        Self { processes: FxHashMap::default() }
     }
 
-    fn at(&self, key: u32, place: Place) -> Vec<u32> {
-        let shapes = self.shapes.get(&key).copied().unwrap_or_default();
-        (0..8)
-            .filter(|shape| shapes >> shape & 1 == 1)
-            .filter_map(|shape| self.processes.get(&(key, masked(place, shape))))
-            .flatten()
-            .copied()
-            .collect()
+    fn add(&mut self, key: K, place: Place, process: u32) {
+        let placed = self.processes.entry(key).or_default();
+        placed.shapes |= 1 << shape(place);
+        placed.processes.push((place, process));
+    }
+
+    fn finish(&mut self) {
+        for placed in self.processes.values_mut() {
+            placed.processes.sort_unstable();
+            placed.processes.dedup();
+        }
+    }
+}
+
+impl Placed {
+    /// The processes that may be here, in the order of the document.
+    fn at(&self, place: Place) -> Vec<u32> {
+        let mut found = Vec::new();
+        for shape in (0..8).filter(|shape| self.shapes >> shape & 1 == 1) {
+            let here = masked(place, shape);
+            let from = self.processes.partition_point(|(place, _)| *place < here);
+            let rest = self.processes.get(from..).unwrap_or_default();
+            found.extend(rest.iter().take_while(|(place, _)| *place == here).map(|(_, process)| *process));
+        }
+        found.sort_unstable();
+        found
     }
 }
 

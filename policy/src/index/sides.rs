@@ -89,9 +89,18 @@ impl Side {
         side
     }
 
+    /// Adds the conditions on this destination that hold, those that name it and those that do not.
+    pub(super) fn emit_entry(&self, number: u32, labels: &[Label], atoms: &mut Vec<Atom>) {
+        self.emit(Who::Any, labels, atoms);
+        self.emit_member(number, labels, atoms);
+    }
+
     /// Adds the conditions that name this one process or destination and hold.
     pub(super) fn emit_member(&self, member: u32, labels: &[Label], atoms: &mut Vec<Atom>) {
         self.emit(Who::One(member), labels, atoms);
+        if self.sets_of.is_empty() {
+            return;
+        }
         for set in self.sets_of.get(&member).into_iter().flatten() {
             self.emit(Who::Set(*set), labels, atoms);
         }
