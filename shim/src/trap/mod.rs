@@ -3,6 +3,9 @@
 mod handover;
 mod sockaddr;
 
+pub(crate) use handover::PIDFD_THREAD;
+pub(crate) use sockaddr::read as read_sockaddr;
+
 use crate::attest::{Attestor, Effort, Unattested};
 use crate::destinations::Destinations;
 use crate::forward::Registry;
