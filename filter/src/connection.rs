@@ -29,6 +29,8 @@ pub(crate) enum Standing {
     Verified(Rc<Known>),
     /// It brought an identity that was not accepted.
     Refused(Refusal),
+    /// Its identity cannot be found out here.
+    Fault(&'static str),
 }
 
 /// A verified identity and what this plugin's policy makes of it.
@@ -91,6 +93,11 @@ impl Connections {
 pub(crate) fn standing(policy: &Policy, connections: &RefCell<Connections>, metrics: &Metrics) -> Standing {
     let offered = take_offered();
     let Some(memory) = host::connection_memory() else {
+        if host::is_inbound() {
+            return Standing::Fault(
+                "the plugin is attached to an inbound listener: attach it to outbound ones",
+            );
+        }
         let first = |values: Vec<_>| establish(policy, connections, metrics, &values);
         return offered.map_or(Standing::Absent, first);
     };

@@ -35,22 +35,10 @@ pub(crate) fn configuration(size: usize) -> Vec<u8> {
     hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default()
 }
 
-/// Which way the listener's traffic flows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Outbound,
-    Inbound,
-    Unspecified,
-}
-
-/// The direction that the listener's configuration states (`traffic_direction`).
-pub(crate) fn direction() -> Direction {
-    let value = property(&["xds", "listener_direction"]);
-    match value.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(i64::from_le_bytes) {
-        Some(2) => Direction::Outbound,
-        Some(1) => Direction::Inbound,
-        _ => Direction::Unspecified,
-    }
+/// Whether the listener's configuration says that its traffic comes in (`traffic_direction`, 1 for
+/// INBOUND). Envoy tells it with a stream only, not while it loads the configuration.
+pub(crate) fn is_inbound() -> bool {
+    property(&["xds", "listener_direction"]).is_some_and(|value| value == 1i64.to_le_bytes())
 }
 
 /// Declares the connection's memory: bytes that live as long as the downstream connection and that

@@ -87,7 +87,7 @@ impl Asked {
         };
         let address = match standing {
             Standing::Verified(known) => Some(known.destination),
-            Standing::Absent | Standing::Refused(_) => host::destination(),
+            Standing::Absent | Standing::Refused(_) | Standing::Fault(_) => host::destination(),
         };
         Self { authority: field(":authority"), method: field(":method"), path: field(":path"), address }
     }
@@ -106,6 +106,7 @@ impl Asked {
             }
             Standing::Absent => judge(&plugin.policy, Presented::Absent, &destination),
             Standing::Refused(refusal) => judge(&plugin.policy, Presented::Refused(refusal), &destination),
+            Standing::Fault(fault) => judge(&plugin.policy, Presented::Fault(fault), &destination),
         }
     }
 }
@@ -113,7 +114,7 @@ impl Asked {
 /// Leaves the record for the access log and counts the decision.
 fn report(plugin: &Plugin, id: &str, standing: &Standing, asked: &Asked, finding: &Finding<'_>) {
     let (carrier, identity) = match standing {
-        Standing::Absent => (None, None),
+        Standing::Absent | Standing::Fault(_) => (None, None),
         Standing::Refused(_) => (Some(Carrier::Header), None),
         Standing::Verified(known) => (Some(Carrier::Header), Some(&known.identity)),
     };

@@ -1,7 +1,7 @@
 //! One configured plugin: its policy, what it knows of connections, and its metrics.
 
 use crate::connection::Connections;
-use crate::host::{self, Direction};
+use crate::host;
 use crate::http::Request;
 use crate::metrics::Metrics;
 use crate::replay;
@@ -57,10 +57,6 @@ impl RootContext for Root {
 
 impl Plugin {
     fn configure(configuration: &[u8]) -> Result<Self, Vec<String>> {
-        if host::direction() != Direction::Outbound {
-            let line = "the listener's traffic_direction is INBOUND: attach the plugin to outbound listeners";
-            return Err(vec![line.into()]);
-        }
         let policy = Policy::from_json(configuration)
             .map_err(|mistakes| mistakes.as_slice().iter().map(ToString::to_string).collect::<Vec<_>>())?;
         host::declare_connection_memory();
