@@ -13,11 +13,6 @@
     reason = "a test may"
 )]
 
-#[path = "../src/oracle.rs"]
-#[allow(unreachable_pub, reason = "the harness has it as a public module")]
-mod oracle;
-
-use oracle::{Expected, Speaker};
 use procgate_identity::{
     Binding, Claims, Digest, KeyId, Labels, Lifetime, Refusal, RefusalReason, Serial, SigningKey, Subject,
     TOKEN_LIFE_SECONDS, TrustedKeys, UnixNanos, UnverifiedToken, VerifiedIdentity,
@@ -27,6 +22,7 @@ use procgate_policy::{
     Destination, Effect, Finding, Http, Mode, Policy, Presented, RawDestination, RawFrom, RawJwk, RawKey,
     RawPolicy, RawPort, RawProcess, RawRule, RawSelector, RawTo, RawTrust, Reason, Verdict, judge,
 };
+use procgate_tests::oracle::{self, Expected, Speaker};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
