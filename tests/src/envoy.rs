@@ -22,13 +22,16 @@ pub struct Setup {
     pub upstream: SocketAddr,
     /// Worker threads, each with a VM of its own.
     pub workers: usize,
+    /// A change to the project's http.yaml that a test cannot do without.
+    pub amend: fn(String) -> String,
 }
 
 impl Setup {
     /// The project's module with two workers.
     #[must_use]
     pub fn new(policy: impl ToString, upstream: SocketAddr) -> Self {
-        Self { wasm: tools::wasm(), policy: policy.to_string(), upstream, workers: 2 }
+        let amend = |configuration| configuration;
+        Self { wasm: tools::wasm(), policy: policy.to_string(), upstream, workers: 2, amend }
     }
 }
 
@@ -53,7 +56,7 @@ impl Envoy {
     #[must_use]
     pub fn start(setup: Setup) -> Self {
         let envoy = Self::start_with_any(setup);
-        assert_eq!(envoy.updates().rejected, 0, "{}", envoy.log());
+        assert_eq!(envoy.rejected_policies(), 0, "{}", envoy.log());
         envoy
     }
 
@@ -129,6 +132,14 @@ impl Envoy {
         stats.lines().filter(fits).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
 
+    /// A counter or gauge of Envoy's own for the listener.
+    #[must_use]
+    pub fn listener_stat(&self, name: &str) -> u64 {
+        let text = String::from_utf8(self.admin("/stats?filter=^listener[.]127").body).unwrap();
+        let line = text.lines().find_map(|line| line.split_once(&format!(".{name}: ")));
+        line.unwrap_or_else(|| panic!("no listener has {name}: {text}")).1.parse().unwrap()
+    }
+
     /// What Envoy wrote about itself.
     #[must_use]
     pub fn log(&self) -> String {
@@ -162,22 +173,11 @@ impl Envoy {
         render(self.folder.path(), &self.setup, self.address);
     }
 
-    /// How often Envoy took a new policy, and how often it rejected one.
+    /// How many of the policies written so far Envoy could not read, or the plugin has refused.
     #[must_use]
-    pub fn updates(&self) -> Updates {
-        let stats = "envoy_extension_config_discovery_http_filter_procgate_";
-        let count = |name: &str| self.metric(&format!("{stats}{name}"), &[]);
-        Updates { taken: count("config_reload"), rejected: count("update_rejected") }
+    pub fn rejected_policies(&self) -> u64 {
+        self.metric("http_filter_procgate_config_fail", &[])
     }
-}
-
-/// What became of policies written so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Updates {
-    /// In force, or were.
-    pub taken: u64,
-    /// Had a mistake.
-    pub rejected: u64,
 }
 
 impl Drop for Envoy {
@@ -205,6 +205,9 @@ fn render(folder: &Path, setup: &Setup, listen: SocketAddr) {
         .env("PROCGATE_ACCESS_LOG", folder.join("access.log"))
         .status();
     assert!(status.unwrap().success(), "envoy-config/render failed");
+    let configuration = folder.join("http.yaml");
+    let text = fs::read_to_string(&configuration).unwrap();
+    fs::write(configuration, (setup.amend)(text)).unwrap();
 }
 
 fn spawn(folder: &Path, workers: usize) -> Child {

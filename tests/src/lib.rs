@@ -17,6 +17,7 @@ pub mod envoy;
 pub mod oracle;
 pub mod process;
 pub mod program;
+pub mod proxy;
 pub mod scenarios;
 pub mod stage;
 pub mod tokens;

@@ -1,0 +1,118 @@
+//! What clients, logs and metrics are told.
+
+use procgate_identity::{Carrier, Digest};
+use procgate_policy::Direction;
+use procgate_tests::proxy::{Proxy, exe};
+use procgate_tests::tokens::SUBJECT;
+use procgate_tests::until::until;
+use procgate_tests::wire::{HOST, Http2, get, token_line};
+use serde_json::json;
+
+#[test]
+fn a_denial_says_why_and_what_next_and_nothing_of_the_policy() {
+    let proxy = Proxy::start();
+    let (mut connection, line) = proxy.connect();
+    let answer = connection.ask(get("/refund/1", &line));
+    assert_eq!(answer.status, 403);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let body = answer.json();
+    let fields: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["decision", "id", "next", "reason"]);
+    assert_eq!((&body["decision"], &body["reason"]), (&json!("deny"), &json!("no-matching-rule")));
+    let text = String::from_utf8(answer.body).unwrap();
+    assert!(!text.contains("checkout-pays") && !text.contains("sha256"), "{text}");
+}
+
+#[test]
+fn a_grpc_client_gets_permission_denied() {
+    let proxy = Proxy::start();
+    for kind in ["application/grpc", "application/grpc+proto"] {
+        let answer = Http2::open(proxy.envoy.address()).get("/charge/1", &[("content-type", kind)]);
+        assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("7")), "{kind}");
+        assert!(answer.header("grpc-message").unwrap().contains("no-identity"));
+    }
+    assert_eq!(proxy.upstream.requests(), 0);
+}
+
+#[test]
+fn the_record_tells_who_asked_for_what_and_which_rule_decided() {
+    let proxy = Proxy::start();
+    assert_eq!(proxy.approved("/charge/1?card=secret").status, 200);
+    let record = proxy.envoy.record("the record", |_| true);
+    assert_eq!(record.subject.as_deref(), Some(SUBJECT));
+    assert_eq!((record.exe, record.process.as_deref()), (Some(exe()), Some("checkout")));
+    assert_eq!((record.carrier, record.direction), (Some(Carrier::Header), Direction::Outbound));
+    assert_eq!((record.rule.as_deref(), record.host.as_deref()), (Some("checkout-pays"), Some(HOST)));
+    assert_eq!((record.method.as_deref(), record.path.as_deref()), (Some("GET"), Some("/charge/1")));
+    assert_eq!(record.address, Some(proxy.envoy.address()));
+}
+
+#[test]
+fn the_answer_the_log_and_the_request_share_an_id() {
+    let proxy = Proxy::start();
+    let answer = proxy.unidentified("/charge/1");
+    let id = answer.json()["id"].as_str().unwrap().to_owned();
+    let record = proxy.envoy.record("the record of this id", |record| record.id == id);
+    assert_eq!(Some(record.reason.code()), answer.reason().as_deref());
+}
+
+#[test]
+fn no_path_or_host_writes_a_log_line_of_its_own() {
+    let proxy = Proxy::start();
+    let paths =
+        ["/charge/\"}{\"decision\":\"allow\"}", "/charge/%0a%0d%00", "/charge/\u{202e}\u{85}", "/charge/\\n"];
+    for path in paths {
+        let _ = proxy.unidentified(path);
+    }
+    let lines =
+        until("the log", || Some(proxy.envoy.access_log()).filter(|lines| lines.len() >= paths.len()));
+    assert_eq!(lines.len(), paths.len());
+    assert!(proxy.envoy.records().iter().all(|record| record.reason.code() == "no-identity"));
+    for line in lines.iter().filter_map(|line| line["procgate"].as_str()) {
+        assert!(line.is_ascii() && !line.contains(char::is_control), "{line}");
+    }
+}
+
+#[test]
+fn decisions_are_counted_by_reason_and_carrier() {
+    let proxy = Proxy::start();
+    for _ in 0..3 {
+        let _ = proxy.approved("/charge/1");
+    }
+    for _ in 0..2 {
+        let _ = proxy.unidentified("/charge/1");
+    }
+    let count = |labels: &[(&str, &str)]| proxy.envoy.metric("procgate_decisions_total", labels);
+    until("the counters", || (count(&[]) == 5).then_some(()));
+    let outbound = ("direction", "outbound");
+    assert_eq!(count(&[("decision", "allow"), ("reason", "allowed"), ("carrier", "header"), outbound]), 3);
+    assert_eq!(count(&[("decision", "deny"), ("reason", "no-identity"), ("carrier", "none"), outbound]), 2);
+}
+
+#[test]
+fn the_metrics_name_the_policy_in_force() {
+    let mut proxy = Proxy::start();
+    let in_force = |proxy: &Proxy, text: &str| {
+        // As a file it ends with a line break.
+        let digest = Digest::of(format!("{text}\n").as_bytes()).to_string().replace("sha256:", "");
+        until("the policy's digest", || {
+            (proxy.envoy.metric("procgate_policy_info", &[("sha256", &digest)]) == 1).then_some(())
+        });
+    };
+    let mut policy = proxy.policy();
+    in_force(&proxy, &policy.to_string());
+    policy["mode"] = json!("audit");
+    proxy.envoy.write_policy(&policy);
+    in_force(&proxy, &policy.to_string());
+}
+
+#[test]
+fn audit_keeps_refused_tokens_from_the_upstream_too() {
+    let proxy = Proxy::start_with(|setup| setup.policy = setup.policy.replace("enforce", "audit"));
+    for token in ["", "one.two.three", &"a".repeat(9_000), "a,b"] {
+        let mut connection = procgate_tests::wire::Connection::open(proxy.envoy.address());
+        let answer = connection.ask(get("/charge/1", &token_line(token)));
+        assert_eq!(answer.status, 200, "{token}");
+        assert!(answer.json()["headers"].get("x-process-identity").is_none(), "{token}");
+    }
+}
