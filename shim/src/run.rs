@@ -57,10 +57,14 @@ pub(crate) fn run(options: Box<RunOptions>) -> Result<ExitCode, Failure> {
         move |listener| trap::serve(Trap { listener, attestor, destinations, registry, problems })
     };
     let minter = Minter::new(key, subject, labels, options.token_life);
-    forward::start(listeners, registry, minter, Arc::clone(&problems)).map_err(|error| own(&error))?;
+    let farewell =
+        forward::start(listeners, registry, minter, Arc::clone(&problems)).map_err(|error| own(&error))?;
     let pid = launch(&program, mask, trap)?;
     attestor.started(pid.as_raw_nonzero().get().unsigned_abs());
-    Ok(supervise(pid, &problems))
+    let code = supervise(pid);
+    farewell.wait();
+    problems.summarise();
+    Ok(code)
 }
 
 fn startup_line(subject: &Subject, code_list: Option<&CodeList>, port: u16) -> String {

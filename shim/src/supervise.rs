@@ -1,6 +1,5 @@
 //! Being a good first process: pass signals on, bury the dead, end as the program ends.
 
-use crate::problems::Problems;
 use crate::sys::signals::{self, Arrived};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use std::process::ExitCode;
@@ -9,10 +8,9 @@ use std::process::ExitCode;
 const SIGNALLED: i32 = 128;
 
 /// Waits for the program, and answers with its exit code.
-pub(crate) fn supervise(program: Pid, problems: &Problems) -> ExitCode {
+pub(crate) fn supervise(program: Pid) -> ExitCode {
     loop {
         if let Some(code) = bury(program) {
-            problems.summarise();
             return ExitCode::from(code);
         }
         // Real-time signals and interruptions are nothing to pass on.

@@ -1,5 +1,6 @@
 //! Copying without looking: bytes go from socket to pipe to socket inside the kernel (splice(2)).
 
+use super::owed::Owed;
 use super::pipes::{Pipe, Pipes};
 use rustix::net::Shutdown;
 use rustix::pipe::{SpliceFlags, splice};
@@ -10,10 +11,16 @@ use tokio::net::TcpStream;
 /// Bytes that are moved at a time: what a pipe holds.
 const PIECE: usize = 64 * 1_024;
 
-/// Copies until `from` ends, and then ends `to` in this direction.
-pub(super) async fn copy(from: &TcpStream, to: &TcpStream, pipes: &Pipes) -> io::Result<()> {
+/// Copies until `from` ends, and then ends `to` in this direction. Bytes on their way are owed.
+pub(super) async fn copy(
+    from: &TcpStream,
+    to: &TcpStream,
+    pipes: &Pipes,
+    owed: Option<&Owed>,
+) -> io::Result<()> {
     loop {
         from.readable().await?;
+        let _debt = owed.map(Owed::owe);
         let pipe = pipes.get()?;
         let pull = || Ok(splice(from, None, &pipe.write, None, PIECE, flags())?);
         let moved = match from.try_io(Interest::READABLE, pull) {
@@ -28,6 +35,8 @@ pub(super) async fn copy(from: &TcpStream, to: &TcpStream, pipes: &Pipes) -> io:
         // A pipe that may still hold bytes of this connection is not for another one.
         moved?;
         pipes.put(pipe);
+        // Both ends can stay ready for ever: the others' turn.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -38,6 +47,19 @@ async fn push(pipe: &Pipe, to: &TcpStream, mut length: usize) -> io::Result<()> 
         let push = || Ok(splice(&pipe.read, None, to, None, length, flags())?);
         match to.try_io(Interest::WRITABLE, push) {
             Ok(moved) => length = length.saturating_sub(moved),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Sends these bytes.
+pub(super) async fn send(to: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        to.writable().await?;
+        match to.try_write(bytes) {
+            Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }

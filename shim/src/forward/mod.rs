@@ -2,27 +2,36 @@
 
 mod connection;
 mod copy;
+mod dial;
+mod owed;
 mod pipes;
 mod registry;
 
-pub(crate) use registry::{Registration, Registry};
+pub(crate) use registry::{Intent, Registration, Registry};
 
 use crate::mint::Minter;
 use crate::problems::Problems;
 use connection::Forward;
+use owed::Owed;
 use pipes::Pipes;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
 /// Connections that the kernel accepts ahead of us.
 const BACKLOG: i32 = 4_096;
 /// Pause after a failure to accept, which is a lack of descriptors or memory.
 const BREATH: Duration = Duration::from_millis(20);
+/// How long the shim stays for what the program has sent, when the program has ended.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// A turn of the loop: long enough to collect all that waits.
+const TURN: Duration = Duration::from_millis(1);
 /// How often registrations that nobody came for are dropped.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -59,18 +68,35 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
+/// Asks the forwarder to send what it has.
+#[derive(Debug)]
+pub(crate) struct Farewell(oneshot::Sender<SyncSender<()>>);
+
+impl Farewell {
+    /// Returns when everything that the program has sent is sent on, or after a while.
+    pub(crate) fn wait(self) {
+        let (sent, all_sent) = sync_channel(1);
+        if self.0.send(sent).is_ok() {
+            let _ = all_sent.recv_timeout(FAREWELL);
+        }
+    }
+}
+
 /// Starts the thread that forwards.
 pub(crate) fn start(
     listeners: Listeners,
     registry: Arc<Registry>,
     minter: Minter,
     problems: Arc<Problems>,
-) -> io::Result<()> {
+) -> io::Result<Farewell> {
+    let (farewell, asked) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let work = move || {
-        let forward = Rc::new(Forward { registry, minter, problems, pipes: Pipes::default() });
+        let forward =
+            Rc::new(Forward { registry, minter, problems, pipes: Pipes::default(), owed: Owed::default() });
         let local = LocalSet::new();
         local.spawn_local(sweep(Rc::clone(&forward)));
+        local.spawn_local(settle(Rc::clone(&forward), asked));
         let v6 = listeners.v6.map(|listener| accept(listener, Rc::clone(&forward)));
         if let Some(v6) = v6 {
             local.spawn_local(v6);
@@ -78,7 +104,19 @@ pub(crate) fn start(
         runtime.block_on(local.run_until(accept(listeners.v4, forward)));
     };
     std::thread::Builder::new().name("forward".into()).spawn(work)?;
-    Ok(())
+    Ok(Farewell(farewell))
+}
+
+/// Answers the farewell once nothing is owed: in two turns, for the first may only show what there is.
+async fn settle(forward: Rc<Forward>, asked: oneshot::Receiver<SyncSender<()>>) {
+    let Ok(answer) = asked.await else { return };
+    let mut quiet = 0u8;
+    while quiet < 2 {
+        tokio::time::sleep(TURN).await;
+        let nothing = forward.owed.is_nothing() && !forward.registry.is_waiting();
+        quiet = if nothing { quiet.saturating_add(1) } else { 0 };
+    }
+    let _ = answer.send(());
 }
 
 async fn sweep(forward: Rc<Forward>) {
@@ -106,10 +144,12 @@ async fn accept(listener: std::net::TcpListener, forward: Rc<Forward>) {
 
 /// Forwards a connection that the trap has registered; anybody else's is reset.
 fn take(forward: &Rc<Forward>, client: TcpStream, peer: SocketAddr) {
-    let Some(registration) = forward.registry.take(peer, &client) else {
+    let Some(intent) = forward.registry.take(peer, &client) else {
         forward.problems.note("a stranger connected to the forwarder: reset");
         return connection::reset(client);
     };
+    // A short answer must not wait for the program to acknowledge the one before.
+    let _ = client.set_nodelay(true);
     let forward = Rc::clone(forward);
-    tokio::task::spawn_local(async move { forward.connection(client, registration).await });
+    tokio::task::spawn_local(async move { forward.connection(client, intent).await });
 }

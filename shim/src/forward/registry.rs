@@ -6,12 +6,15 @@ use procgate_identity::canonical;
 use rustix::net::{getpeername, getsockname};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Registrations that wait for their connection at the most; it arrives within microseconds.
-const MAX_WAITING: usize = 8_192;
-/// How long one waits.
+/// Registrations that wait for their connection at the most: fewer than the kernel accepts ahead of the
+/// forwarder, so that it drops none. A program that connects faster is slowed down.
+const MAX_WAITING: usize = 1_024;
+/// How long a call may be kept waiting for a free place.
+const SLOWED: Duration = Duration::from_millis(200);
+/// How long a registration waits for its connection, which arrives within microseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Registrations by the address that their connection will come from.
@@ -21,29 +24,33 @@ pub(crate) struct Registry {
     pub(crate) v4: SocketAddr,
     pub(crate) v6: Option<SocketAddr>,
     waiting: Mutex<HashMap<SocketAddr, Registration>>,
+    /// One place has become free.
+    freed: Condvar,
+}
+
+/// Where a connection of the workload was to go, and who opened it.
+#[derive(Debug)]
+pub(crate) struct Intent {
+    pub(crate) destination: SocketAddr,
+    /// The source address that the program had chosen.
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) process: Attestation,
 }
 
 /// A connection of the workload, before the forwarder has it.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    pub(crate) destination: SocketAddr,
-    /// The source address that the program had chosen.
-    pub(crate) source: Option<IpAddr>,
-    pub(crate) process: Attestation,
-    /// The workload's own socket. As long as it is held, nobody else can have its address.
-    socket: OwnedFd,
+    intent: Intent,
+    /// The workload's own socket. As long as it is held, nobody else can have its address; and nobody
+    /// can see that the program has closed it, so it is let go as soon as the connection is there.
+    socket: Arc<OwnedFd>,
     until: Instant,
 }
 
 impl Registration {
-    pub(crate) fn new(
-        destination: SocketAddr,
-        source: Option<IpAddr>,
-        process: Attestation,
-        socket: OwnedFd,
-    ) -> Self {
+    pub(crate) fn new(intent: Intent, socket: Arc<OwnedFd>) -> Self {
         let now = Instant::now();
-        Self { destination, source, process, socket, until: now.checked_add(PATIENCE).unwrap_or(now) }
+        Self { intent, socket, until: now.checked_add(PATIENCE).unwrap_or(now) }
     }
 
     /// Whether the workload's socket is the other end of this connection.
@@ -57,13 +64,15 @@ impl Registration {
 
 impl Registry {
     pub(crate) fn new((v4, v6): (SocketAddr, Option<SocketAddr>)) -> Self {
-        Self { v4, v6, waiting: Mutex::default() }
+        Self { v4, v6, waiting: Mutex::default(), freed: Condvar::new() }
     }
 
     /// Lets a connection from this address be accepted, once. False where too many wait.
     pub(crate) fn register(&self, local: SocketAddr, registration: Registration) -> bool {
-        let mut waiting = self.waiting();
-        let fits = waiting.len() < MAX_WAITING;
+        let full = |waiting: &mut HashMap<_, _>| waiting.len() >= MAX_WAITING;
+        let waited = self.freed.wait_timeout_while(self.waiting(), SLOWED, full);
+        let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let fits = !full(&mut waiting);
         if fits {
             waiting.insert(local, registration);
         }
@@ -72,20 +81,32 @@ impl Registry {
 
     /// Takes a registration back whose connection was not made.
     pub(crate) fn withdraw(&self, local: SocketAddr) {
-        self.waiting().remove(&local);
+        self.remove(local);
     }
 
-    /// The registration of an accepted connection.
-    pub(super) fn take(&self, peer: SocketAddr, client: impl AsFd) -> Option<Registration> {
+    /// What an accepted connection was made for; nothing if it is a stranger's.
+    pub(super) fn take(&self, peer: SocketAddr, client: impl AsFd) -> Option<Intent> {
         let peer = canonical(peer);
-        let registration = self.waiting().remove(&peer)?;
-        registration.is_other_end(peer, client).then_some(registration)
+        let registration = self.remove(peer)?;
+        registration.is_other_end(peer, client).then_some(registration.intent)
+    }
+
+    /// Whether a connection is still to be accepted.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting().is_empty()
     }
 
     /// Drops registrations that nobody came for.
     pub(super) fn expire(&self) {
         let now = Instant::now();
         self.waiting().retain(|_, registration| registration.until > now);
+        self.freed.notify_all();
+    }
+
+    fn remove(&self, local: SocketAddr) -> Option<Registration> {
+        let removed = self.waiting().remove(&local);
+        self.freed.notify_one();
+        removed
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<SocketAddr, Registration>> {
@@ -102,7 +123,8 @@ mod tests {
     fn registration(socket: OwnedFd) -> Registration {
         let process =
             Attestation { exe: Digest::of(b""), code: None, stray: None, script: None, name: String::new() };
-        Registration::new("10.0.0.1:80".parse().unwrap(), None, process, socket)
+        let intent = Intent { destination: "10.0.0.1:80".parse().unwrap(), source: None, process };
+        Registration::new(intent, Arc::new(socket))
     }
 
     /// A registry for a listener, a connection to it, and its accepted end.

@@ -1,16 +1,18 @@
 //! Connecting the workload's own socket to the forwarder.
 
 use crate::attest::Attestation;
-use crate::forward::{Registration, Registry};
+use crate::forward::{Intent, Registration, Registry};
 use crate::problems::Problems;
 use crate::sys::notify::Answer;
-use crate::sys::socket::is_unconnected;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use crate::sys::socket::{is_unconnected, set_late_port};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::sync::atomic::{AtomicU32, Ordering};
 use procgate_identity::canonical;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, bind, connect, getsockname, ipproto, sockopt};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a blocking socket may wait for the forwarder's loopback listener, which answers within
@@ -44,6 +46,13 @@ fn is_fresh_tcp(socket: &OwnedFd) -> bool {
         && is_unconnected(socket).unwrap_or(false)
 }
 
+/// Whether a socket can be connected to such an address; where it cannot, the kernel has its own words.
+pub(super) fn fits(socket: &OwnedFd, destination: SocketAddr) -> bool {
+    let six = sockopt::socket_domain(socket) == Ok(AddressFamily::INET6);
+    let mapped = destination.is_ipv6() && canonical(destination).is_ipv4();
+    destination.is_ipv6() == six && !(mapped && sockopt::ipv6_v6only(socket).unwrap_or(true))
+}
+
 /// Registers the socket with the forwarder and connects it there.
 pub(super) fn hand_over(
     registry: &Registry,
@@ -52,16 +61,18 @@ pub(super) fn hand_over(
     process: Attestation,
     problems: &Problems,
 ) -> Answer {
-    let prepared = prepare(registry, &socket, destination);
-    let Prepared { forwarder, local, bound } = match prepared {
-        Ok(prepared) => prepared,
+    let Place { forwarder, local, bound } = match place(registry, &socket) {
+        Ok(place) => place,
         Err(error) => {
             problems.note(&format!("a socket cannot be bound on loopback ({error}): its connect fails"));
             return Answer::Error(error);
         }
     };
-    let Ok(copy) = rustix::io::fcntl_dupfd_cloexec(&socket, 3) else { return Answer::Error(Errno::MFILE) };
-    if !registry.register(local, Registration::new(destination, bound, process, copy)) {
+    // A socket of a connection that failed is still bound to loopback: that was not the program's choice.
+    let source = bound.filter(|ip| !ip.is_loopback() || canonical(destination).ip().is_loopback());
+    let socket = Arc::new(socket);
+    let registration = Registration::new(Intent { destination, source, process }, Arc::clone(&socket));
+    if !registry.register(local, registration) {
         problems.note("too many connections wait for the forwarder: further connects fail");
         return Answer::Error(Errno::AGAIN);
     }
@@ -77,44 +88,72 @@ pub(super) fn hand_over(
 }
 
 /// Where a socket is to be connected to, and by which address the forwarder will know it.
-struct Prepared {
+struct Place {
     forwarder: SocketAddr,
     local: SocketAddr,
-    /// The source address that the program had bound the socket to.
+    /// The source address that the socket was bound to already.
     bound: Option<IpAddr>,
 }
 
-fn prepare(registry: &Registry, socket: &OwnedFd, destination: SocketAddr) -> rustix::io::Result<Prepared> {
-    let six = sockopt::socket_domain(socket)? == AddressFamily::INET6;
-    let v4 = destination.ip().to_canonical().is_ipv4();
-    let (loopback, forwarder): (IpAddr, _) = match (six, v4) {
-        (false, _) => (Ipv4Addr::LOCALHOST.into(), registry.v4),
-        (true, true) => {
-            let mapped = Ipv4Addr::LOCALHOST.to_ipv6_mapped();
-            (mapped.into(), SocketAddr::new(mapped.into(), registry.v4.port()))
-        }
-        (true, false) => (Ipv6Addr::LOCALHOST.into(), registry.v6.ok_or(Errno::ADDRNOTAVAIL)?),
-    };
+/// Gives the socket a local address, unless it has one.
+fn place(registry: &Registry, socket: &OwnedFd) -> rustix::io::Result<Place> {
+    let way = Way::of(registry, socket)?;
     let local = name_of(socket)?;
     let bound = Some(local.ip()).filter(|ip| !ip.to_canonical().is_unspecified());
     if local.port() == 0 {
-        bind(socket, &SocketAddr::new(bound.unwrap_or(loopback), 0))?;
+        // A program may have asked for a port at connect only, and it must be known before.
+        let late = set_late_port(socket, false)?;
+        bind(socket, &SocketAddr::new(bound.unwrap_or(way.source), 0))?;
+        set_late_port(socket, late)?;
     }
     let local = name_of(socket)?;
-    let ip = if local.ip().to_canonical().is_unspecified() { loopback } else { local.ip() };
-    Ok(Prepared { forwarder, local: canonical(SocketAddr::new(ip, local.port())), bound })
+    let ip = if local.ip().to_canonical().is_unspecified() { way.loopback } else { local.ip() };
+    let bound = bound.map(|ip| ip.to_canonical());
+    Ok(Place { forwarder: way.forwarder, local: canonical(SocketAddr::new(ip, local.port())), bound })
+}
+
+/// How a kind of socket reaches the forwarder.
+struct Way {
+    forwarder: SocketAddr,
+    /// The source that the kernel chooses on the way there.
+    loopback: IpAddr,
+    /// The source to bind to.
+    source: IpAddr,
+}
+
+impl Way {
+    /// By IPv4 wherever the socket can, because there is more than one loopback address: a closed
+    /// connection keeps its port for a minute, and a bound port is one of 28,000 of its address.
+    fn of(registry: &Registry, socket: &OwnedFd) -> rustix::io::Result<Self> {
+        let loopback = Ipv4Addr::LOCALHOST;
+        if sockopt::socket_domain(socket)? != AddressFamily::INET6 {
+            let source = next_source().into();
+            return Ok(Self { forwarder: registry.v4, loopback: loopback.into(), source });
+        }
+        if sockopt::ipv6_v6only(socket)? {
+            let forwarder = registry.v6.ok_or(Errno::ADDRNOTAVAIL)?;
+            return Ok(Self { forwarder, loopback: forwarder.ip(), source: forwarder.ip() });
+        }
+        let mapped = |ip: Ipv4Addr| IpAddr::V6(ip.to_ipv6_mapped());
+        let forwarder = SocketAddr::new(mapped(loopback), registry.v4.port());
+        Ok(Self { forwarder, loopback: mapped(loopback), source: mapped(next_source()) })
+    }
+}
+
+/// The next of a million loopback addresses, 127.80.0.0/12.
+fn next_source() -> Ipv4Addr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const FIRST: Ipv4Addr = Ipv4Addr::new(127, 80, 0, 0);
+    Ipv4Addr::from_bits(FIRST.to_bits() | NEXT.fetch_add(1, Ordering::Relaxed) & 0x000f_ffff)
 }
 
 fn name_of(socket: &OwnedFd) -> rustix::io::Result<SocketAddr> {
     SocketAddr::try_from(getsockname(socket)?)
 }
 
-/// Connects without ever keeping this thread for long: a blocking socket gets a send timeout for the
-/// time being.
+/// Connects without ever keeping this thread for long: the socket gets a send timeout for the time
+/// being, a non-blocking one too, since its flags are shared with whoever shares the socket.
 fn connect_patiently(socket: &OwnedFd, forwarder: SocketAddr) -> rustix::io::Result<()> {
-    if is_non_blocking(socket) {
-        return connect(socket, &forwarder);
-    }
     let before = sockopt::socket_timeout(socket, sockopt::Timeout::Send)?;
     sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, Some(PATIENCE))?;
     let connected = connect(socket, &forwarder);

@@ -99,8 +99,8 @@ impl Trap {
         };
         let process = process_of(thread)?;
         let socket = match handover::socket_of(thread, process, descriptor) {
-            Ok(Some(socket)) => socket,
-            Ok(None) => return Some(Answer::Continue),
+            Ok(Some(socket)) if handover::fits(&socket, destination) => socket,
+            Ok(_) => return Some(Answer::Continue),
             Err(error) => return Some(self.without_token("a socket cannot be reached", &error.to_string())),
         };
         let attestation = match self.attestor.attest(thread, process, effort, &self.problems) {
