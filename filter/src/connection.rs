@@ -66,16 +66,26 @@ impl Known {
 /// The identities of a worker's connections, as one plugin's policy sees them.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    recent: HashMap<Vec<u8>, Rc<Known>>,
-    older: HashMap<Vec<u8>, Rc<Known>>,
+    recent: HashMap<Tail, Remembered>,
+    older: HashMap<Tail, Remembered>,
+}
+
+/// The last bytes of a memory are those of a signature: as good as random, and enough to find it by.
+type Tail = [u8; 16];
+
+#[derive(Debug)]
+struct Remembered {
+    memory: Vec<u8>,
+    known: Rc<Known>,
 }
 
 impl Connections {
     fn get(&mut self, memory: &[u8]) -> Option<Rc<Known>> {
-        if let Some(known) = self.recent.get(memory) {
-            return Some(Rc::clone(known));
+        let tail = memory.last_chunk()?;
+        if let Some(remembered) = self.recent.get(tail) {
+            return (remembered.memory == memory).then(|| Rc::clone(&remembered.known));
         }
-        let (memory, known) = self.older.remove_entry(memory)?;
+        let Remembered { memory, known } = self.older.remove(tail).filter(|older| older.memory == memory)?;
         self.insert(memory, Rc::clone(&known));
         Some(known)
     }
@@ -84,7 +94,9 @@ impl Connections {
         if self.recent.len() >= GENERATION {
             self.older = core::mem::take(&mut self.recent);
         }
-        self.recent.insert(memory, known);
+        if let Some(tail) = memory.last_chunk() {
+            self.recent.insert(*tail, Remembered { memory, known });
+        }
     }
 }
 

@@ -8,12 +8,12 @@ use procgate_identity::{Digest, UnixNanos};
 use procgate_policy::Reason;
 use proxy_wasm::types::MetricType;
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 /// The metrics of one plugin.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    decisions: RefCell<HashMap<Series, Option<Metric>>>,
+    /// A handful: one for each outcome that has occurred.
+    decisions: RefCell<Vec<(Series, Option<Metric>)>>,
     verification: Option<Metric>,
 }
 
@@ -44,16 +44,14 @@ impl Metrics {
 
     /// Counts a decision.
     pub(crate) fn decided(&self, series: Series) {
-        let define = || {
-            let Series { decision, reason, direction, carrier } = series;
-            let reason = reason.code();
-            let name = format!(
-                "procgate_decisions_total.decision=.={decision};.;.reason=.={reason};.;.\
-                 direction=.={direction};.;.carrier=.={carrier};.;."
-            );
-            host::metric(MetricType::Counter, &name)
-        };
-        if let Some(counter) = *self.decisions.borrow_mut().entry(series).or_insert_with(define) {
+        let mut decisions = self.decisions.borrow_mut();
+        let metric = decisions.iter().find(|(known, _)| *known == series).map(|(_, metric)| *metric);
+        let metric = metric.unwrap_or_else(|| {
+            let metric = series.define();
+            decisions.push((series, metric));
+            metric
+        });
+        if let Some(counter) = metric {
             host::increment(counter);
         }
     }
@@ -63,5 +61,17 @@ impl Metrics {
         if let Some(histogram) = self.verification {
             host::observe(histogram, until.0.saturating_sub(from.0).saturating_div(1_000));
         }
+    }
+}
+
+impl Series {
+    fn define(self) -> Option<Metric> {
+        let Self { decision, reason, direction, carrier } = self;
+        let reason = reason.code();
+        let name = format!(
+            "procgate_decisions_total.decision=.={decision};.;.reason=.={reason};.;.\
+             direction=.={direction};.;.carrier=.={carrier};.;."
+        );
+        host::metric(MetricType::Counter, &name)
     }
 }
