@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Instant;
 
 const ROUNDS: usize = 7;
-const CONNECTS: usize = 2_000;
+const CONNECTS: usize = 500;
 
 /// The word that makes this program the one that connects.
 pub(crate) const WORD: &str = "connect";
