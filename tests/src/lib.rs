@@ -13,8 +13,10 @@
     reason = "a harness stops loudly at whatever goes wrong; nothing of it is shipped"
 )]
 
+pub mod blackhole;
 pub mod envoy;
 pub mod oracle;
+pub mod pod;
 pub mod process;
 pub mod program;
 pub mod proxy;

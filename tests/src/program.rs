@@ -11,6 +11,8 @@ use std::process::Command;
 /// A program and what a policy pins of it.
 #[derive(Clone, Debug)]
 pub struct Program {
+    /// What the policy calls it.
+    pub name: String,
     /// Where it is.
     pub path: PathBuf,
     /// The digest of its executable.
@@ -28,20 +30,20 @@ impl Program {
     pub fn like(model: &Path, folder: &Path, name: &str) -> Self {
         let path = folder.join(name);
         copy_with_its_own_digest(model, &path, name);
-        Self::at(path, folder, &[])
+        Self::at(&path, folder, name, &[])
     }
 
-    /// An installed program, whose code list also has these further files.
+    /// An installed program, whose code list also has these libraries and what they need. The list is
+    /// put into `folder`.
     #[must_use]
-    pub fn at(path: PathBuf, folder: &Path, further: &[PathBuf]) -> Self {
-        let mut files = may_load(&path);
-        files.extend(further.iter().cloned());
+    pub fn at(path: &Path, folder: &Path, name: &str, libraries: &[PathBuf]) -> Self {
+        let path = fs::canonicalize(path).unwrap();
+        let files = may_load(&[std::slice::from_ref(&path), libraries].concat());
         let list = CodeList::from_digests(files.iter().map(|file| digest(file)));
-        let name = path.file_name().unwrap().to_string_lossy();
         let code_list = folder.join(format!("{name}.code-list"));
         let lines: String = list.iter().map(|digest| format!("{digest}\n")).collect();
         fs::write(&code_list, lines).unwrap();
-        Self { exe: digest(&path), code: list.digest(), path, code_list }
+        Self { name: name.into(), exe: digest(&path), code: list.digest(), path, code_list }
     }
 }
 
@@ -58,22 +60,42 @@ pub fn digest(path: &Path) -> Digest {
     Digest::of(&fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
-/// The program itself, its interpreter and libraries as `ldd` lists them, and what the C library loads
-/// when a name is looked up.
+/// These files, their interpreter and libraries as `ldd` lists them, and what the C library loads when
+/// a name is looked up.
 #[must_use]
-pub fn may_load(program: &Path) -> BTreeSet<PathBuf> {
-    let output = Command::new("ldd").arg(program).output().unwrap();
+pub fn may_load(files: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let output = Command::new("ldd").args(files).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let words = text.split_whitespace().filter(|word| word.starts_with('/'));
-    let mut files: BTreeSet<PathBuf> = words.map(|word| fs::canonicalize(word).unwrap()).collect();
-    let folders: BTreeSet<PathBuf> =
-        files.iter().filter_map(|file| Some(file.parent()?.to_owned())).collect();
+    // With several files, each has a line of its own that ends with a colon.
+    let words = text.split_whitespace().filter(|word| word.starts_with('/') && !word.ends_with(':'));
+    let real =
+        |path: &Path| fs::canonicalize(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut all: BTreeSet<PathBuf> = words.map(|word| real(Path::new(word))).collect();
+    let folders: BTreeSet<PathBuf> = all.iter().filter_map(|file| Some(file.parent()?.to_owned())).collect();
     for file in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
         let file = file.unwrap();
         if file.file_name().to_string_lossy().starts_with("libnss_") {
-            files.insert(fs::canonicalize(file.path()).unwrap());
+            all.insert(real(&file.path()));
         }
     }
-    files.insert(fs::canonicalize(program).unwrap());
-    files
+    all.extend(files.iter().map(|file| real(file)));
+    all
+}
+
+/// The shared libraries in a folder and those below it.
+#[must_use]
+pub fn libraries_in(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "so") {
+                found.push(path);
+            }
+        }
+    }
+    found
 }

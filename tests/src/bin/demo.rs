@@ -3,8 +3,9 @@
 #![allow(clippy::expect_used, reason = "a demo stops loudly at whatever goes wrong")]
 
 use procgate_policy::Record;
+use procgate_tests::pod::Confinement;
 use procgate_tests::scenarios::{self, Outcome, Scenario, Skipped};
-use procgate_tests::stage::{Confinement, Stage};
+use procgate_tests::stage::Stage;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
 
 /// What was set up.
 fn introduce(stage: &Stage) {
-    println!("Envoy enforces on {}, and audits on {}", stage.enforcing.address(), stage.auditing.address());
+    println!("Envoy enforces on {}, and audits on {}", stage.pod.envoy.address(), stage.auditing.address());
     println!("approved is {}, a curl with a digest of its own", stage.checkout.path.display());
     println!("  exe {}\n  code list {}", stage.checkout.exe, stage.checkout.code);
     if Confinement::best() == Confinement::SameUser {
@@ -112,7 +113,7 @@ fn print_records(lines: &[Line]) {
 
 fn print_metrics(stage: &Stage) {
     println!("\nmetrics of the enforcing Envoy");
-    let body = stage.enforcing.admin("/stats/prometheus").body;
+    let body = stage.pod.envoy.admin("/stats/prometheus").body;
     let text = String::from_utf8(body).expect("Envoy's metrics are text");
     let ours =
         |line: &&str| line.contains("procgate_decisions_total{") || line.contains("procgate_policy_info{");

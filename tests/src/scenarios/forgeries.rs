@@ -70,7 +70,7 @@ fn forgery() -> Vec<Scenario> {
             "alg: none",
             refused(Refused::UnsupportedAlgorithm),
             |scene| {
-                let key = &scene.stage.key;
+                let key = &scene.stage.pod.key;
                 scene.present_draft(|draft| key.sign(&draft.header("alg", "none")))
             },
         ),
@@ -92,7 +92,7 @@ fn forgery() -> Vec<Scenario> {
             "a token for another audience",
             refused(Refused::WrongAudience),
             |scene| {
-                let key = &scene.stage.key;
+                let key = &scene.stage.pod.key;
                 scene.present_draft(|draft| key.sign(&draft.claim("aud", "somebody-else")))
             },
         ),
@@ -200,7 +200,7 @@ impl Scene<'_> {
     }
 
     fn mint(&self, source: SocketAddr) -> String {
-        self.stage.key.mint(&self.stage.claims(source, self.envoy.address()))
+        self.stage.pod.key.mint(&self.stage.claims(source, self.envoy.address()))
     }
 
     fn token(&self, connection: &Connection) -> String {
@@ -216,14 +216,14 @@ impl Scene<'_> {
     fn present(&self, change: impl FnOnce(Claims) -> Claims) -> Played {
         let mut connection = Connection::open(self.envoy.address());
         let claims = change(self.stage.claims(connection.source(), self.envoy.address()));
-        Ok(vec![connection.ask(self.get(&token_line(&self.stage.key.mint(&claims))))])
+        Ok(vec![connection.ask(self.get(&token_line(&self.stage.pod.key.mint(&claims))))])
     }
 
     /// A token that starts as the right one and is signed as the scenario likes.
     fn present_draft(&self, sign: impl FnOnce(Draft) -> String) -> Played {
         let mut connection = Connection::open(self.envoy.address());
         let claims = self.stage.claims(connection.source(), self.envoy.address());
-        let token = sign(self.stage.key.draft(&claims));
+        let token = sign(self.stage.pod.key.draft(&claims));
         Ok(vec![connection.ask(self.get(&token_line(&token)))])
     }
 

@@ -93,7 +93,7 @@ impl Scenario {
     /// Where something fails that is not what the scenario is about.
     pub fn play(&self, stage: &Stage) -> Result<Outcome, Skipped> {
         let envoy = match self.mode {
-            Mode::Enforce => &stage.enforcing,
+            Mode::Enforce => &stage.pod.envoy,
             Mode::Audit => &stage.auditing,
         };
         let folder = if self.reason == Reason::NoMatchingRule { "refund" } else { "charge" };

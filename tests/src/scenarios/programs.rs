@@ -164,7 +164,7 @@ impl Scene<'_> {
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.stage.folder().join(name)
+        self.stage.pod.folder().join(name)
     }
 }
 
@@ -221,7 +221,7 @@ fn replaced_binary(scene: &Scene<'_>) -> Played {
 }
 
 fn preloaded_library(scene: &Scene<'_>) -> Played {
-    let libraries = crate::program::may_load(&scene.stage.checkout.path);
+    let libraries = crate::program::may_load(std::slice::from_ref(&scene.stage.checkout.path));
     let named =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libz."));
     let Some(library) = libraries.into_iter().find(named) else {

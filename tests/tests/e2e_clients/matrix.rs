@@ -1,0 +1,124 @@
+//! What is claimed of every client.
+
+use crate::installed::{Client, Installed};
+use procgate_tests::blackhole::{BlackHole, refusing};
+use procgate_tests::pod::{Confinement, Pod, folder};
+use procgate_tests::process::run;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+/// One claim, which each client has to make good.
+#[derive(Clone, Copy)]
+pub(crate) struct Claim {
+    pub(crate) name: &'static str,
+    pub(crate) holds: fn(&Matrix, Client),
+}
+
+pub(crate) const CLAIMS: [Claim; 4] = [
+    Claim { name: "gets_through_under_the_shim", holds: gets_through },
+    Claim { name: "is_refused_without_the_shim", holds: is_refused },
+    Claim { name: "keeps_its_own_timeout_at_a_black_hole", holds: keeps_its_timeout },
+    Claim { name: "sees_a_refused_destination_at_once", holds: sees_a_refusal },
+];
+
+/// Long enough not to be taken for a start-up, short enough to wait for.
+const TIMEOUT: u32 = 2;
+/// How late a timeout may fire on a machine that is busy with all the others.
+const LATE: Duration = Duration::from_millis(1_500);
+/// Never reached where a program does not wait.
+const NEVER: u32 = 30;
+
+/// All clients and the pod that they run in.
+#[derive(Debug)]
+pub(crate) struct Matrix {
+    pod: Pod,
+    clients: Vec<Installed>,
+    black_hole: BlackHole,
+}
+
+/// How a client's request ended.
+#[derive(Debug)]
+enum Ended {
+    Answered(u16),
+    Failed { after: Duration },
+}
+
+impl Matrix {
+    /// Installs every client that can be installed here, and starts a pod that approves them.
+    pub(crate) fn set() -> Self {
+        let folder = folder();
+        let clients: Vec<_> = Client::ALL.iter().filter_map(|client| client.install(folder.path())).collect();
+        let programs: Vec<_> = clients.iter().map(|client| &client.program).collect();
+        Self { pod: Pod::start(folder, &programs), black_hole: BlackHole::open(), clients }
+    }
+
+    pub(crate) fn has(&self, client: Client) -> bool {
+        self.clients.iter().any(|installed| installed.client == client)
+    }
+
+    fn client(&self, client: Client) -> &Installed {
+        self.clients.iter().find(|installed| installed.client == client).expect("it is installed")
+    }
+
+    /// Runs a client under the shim.
+    fn under_shim(&self, client: Client, towards: SocketAddr, seconds: u32) -> Ended {
+        let installed = self.client(client);
+        // Interpreters lie where only their owner may go, so the program is no other user.
+        let mut command = self.pod.shim(&installed.program, Confinement::SameUser, &[towards]);
+        ended(command.args(installed.command_line(&url(towards, client), seconds)))
+    }
+}
+
+fn url(towards: SocketAddr, client: Client) -> String {
+    format!("http://{towards}/charge/{}", client.name())
+}
+
+fn gets_through(matrix: &Matrix, client: Client) {
+    let ended = matrix.under_shim(client, matrix.pod.envoy.address(), NEVER);
+    assert!(matches!(ended, Ended::Answered(200)), "{ended:?}: {:?}", last_record(matrix, client));
+}
+
+fn is_refused(matrix: &Matrix, client: Client) {
+    let line = matrix.client(client).command_line(&url(matrix.pod.envoy.address(), client), NEVER);
+    let ended = ended(Command::new(&line[0]).args(&line[1..]));
+    assert!(matches!(ended, Ended::Answered(403)), "{ended:?}");
+}
+
+fn keeps_its_timeout(matrix: &Matrix, client: Client) {
+    let ended = matrix.under_shim(client, matrix.black_hole.address(), TIMEOUT);
+    let due = Duration::from_secs(TIMEOUT.into());
+    // Some start their clock before they print when they started.
+    let early = Duration::from_millis(100);
+    let on_time = matches!(ended, Ended::Failed { after } if (due - early..due + LATE).contains(&after));
+    assert!(on_time, "{ended:?}, due after {due:?}");
+}
+
+fn sees_a_refusal(matrix: &Matrix, client: Client) {
+    let ended = matrix.under_shim(client, refusing(), NEVER);
+    assert!(matches!(ended, Ended::Failed { after } if after < LATE), "{ended:?}");
+}
+
+/// Runs a command line and reads what it prints: see tests/clients/README.md, and curl's own words.
+fn ended(command: &mut Command) -> Ended {
+    let finished = run(command);
+    let words: Vec<_> = finished.stdout.split_whitespace().collect();
+    let read = match words[..] {
+        ["failed", milliseconds, ..] => {
+            milliseconds.parse().ok().map(|after| Ended::Failed { after: Duration::from_millis(after) })
+        }
+        ["000", seconds] => {
+            seconds.parse().ok().map(|after| Ended::Failed { after: Duration::from_secs_f64(after) })
+        }
+        [status, ..] => status.parse().ok().map(Ended::Answered),
+        [] => None,
+    };
+    read.unwrap_or_else(|| panic!("{command:?}: {finished}"))
+}
+
+/// What the access log has about a client, for the message of a failure.
+fn last_record(matrix: &Matrix, client: Client) -> String {
+    let path = format!("/charge/{}", client.name());
+    let record = matrix.pod.envoy.record("its record", |record| record.path.as_deref() == Some(&path));
+    record.to_json()
+}
