@@ -38,8 +38,10 @@ fn exit_code(status: WaitStatus) -> u8 {
 }
 
 fn pass_on(program: Pid, arrived: Arrived) {
-    // The terminal has told the program itself; the shim's own children are not the program's concern.
-    if arrived.signal != Signal::CHILD && !arrived.from_terminal {
+    // About the shim itself: its children, and a log that nobody reads any more.
+    let own = matches!(arrived.signal, Signal::CHILD | Signal::PIPE);
+    // The terminal has told the program itself.
+    if !own && !arrived.from_terminal {
         let _ = kill_process(program, arrived.signal);
     }
 }
