@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
 use crate::program::Program;
-use crate::sys::child;
+use crate::sys::child::{Child, Image};
 use crate::sys::filter::Filter;
 use crate::sys::notify::Listener;
 use crate::sys::signals::Mask;
@@ -10,10 +10,10 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType, socketpair,
 };
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
+use std::ffi::OsString;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,9 +37,11 @@ pub(crate) fn launch(
         serve(Listener::new(listener))
     });
     let waiting = waiting.map_err(|error| own("cannot start a thread", &error))?;
+    let words = core::iter::once(&program.name).chain(&program.arguments).map(OsString::as_os_str);
+    let image = Image::new(program.path.as_os_str(), words)
+        .map_err(|error| own("a word of the command line", &error))?;
     let mut command = Command::new(&program.path);
-    command.arg0(&program.name).args(&program.arguments);
-    child::prepare(&mut command, Filter::new(), theirs, mask, files);
+    Child { filter: Filter::new(), channel: theirs, mask, files, image }.prepare(&mut command);
     let spawned = command.spawn();
     // The child's end of the pair is closed with the command: a thread that still waits goes on.
     drop(command);
