@@ -38,6 +38,13 @@ pub(crate) fn run(options: Box<RunOptions>) -> Result<ExitCode, Failure> {
     let code_list = options.code_list.as_deref().map(read_code_list).transpose()?;
     let program = Program::find(options.program)?;
 
+    trap::try_pidfd().map_err(|error| {
+        Failure::own(format!(
+            "pidfd_getfd: {error}: the container's seccomp profile must permit it (Unconfined, or \
+             SYS_PTRACE), and Linux be 5.6 or later; `procgate-shim check` tries everything"
+        ))
+    })?;
+
     let mask = signals::block_all().map_err(|error| own(&error))?;
     let _ = set_child_subreaper(Some(rustix::process::getpid()));
     let listeners =
@@ -60,7 +67,6 @@ pub(crate) fn run(options: Box<RunOptions>) -> Result<ExitCode, Failure> {
     let farewell =
         forward::start(listeners, registry, minter, Arc::clone(&problems)).map_err(|error| own(&error))?;
     let pid = launch(&program, mask, trap)?;
-    attestor.started(pid.as_raw_nonzero().get().unsigned_abs());
     let code = supervise(pid);
     farewell.wait();
     problems.summarise();

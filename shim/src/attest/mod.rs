@@ -77,11 +77,6 @@ impl Attestor {
         self.script.executed(process);
     }
 
-    /// Notes which process was started first.
-    pub(crate) fn started(&self, process: u32) {
-        self.script.process.store(process, Ordering::Release);
-    }
-
     /// Looks at the process of this thread. The caller must afterwards make sure that the thread was
     /// still waiting: then it is what was looked at.
     pub(crate) fn attest(
@@ -104,8 +99,7 @@ impl Attestor {
         if let Some(stray) = &stray {
             problems.note(&format!("{:?} is mapped by {name:?} and not on the code list", stray.path));
         }
-        let name = name.get(..name.floor_char_boundary(MAX_NAME)).unwrap_or_default().to_owned();
-        Ok(Attestation { exe, code, stray, script: self.script.of(process), name })
+        Ok(Attestation { exe, code, stray, script: self.script.of(process), name: cut(name) })
     }
 
     fn exe(&self, link: &str, effort: Effort) -> Result<Digest, Unattested> {
@@ -129,12 +123,18 @@ impl Attestor {
                     .map(|(_, digest)| digest),
             };
             if !digest.is_some_and(|digest| list.contains(&digest)) {
-                let path = String::from_utf8_lossy(&mapping.path).into_owned();
+                let path = cut(String::from_utf8_lossy(&mapping.path).into_owned());
                 return Ok(Some(Stray { path, digest }));
             }
         }
         Ok(None)
     }
+}
+
+/// A path for people, cut so that the token stays small.
+fn cut(mut path: String) -> String {
+    path.truncate(path.floor_char_boundary(MAX_NAME));
+    path
 }
 
 /// The script that the first process was started with, as long as that process runs it: an
@@ -157,9 +157,11 @@ impl Script {
         }
     }
 
+    /// The first to execute anything is the program itself; it has not run before that.
     fn executed(&self, process: u32) {
-        let first = self.process.load(Ordering::Acquire);
-        if (first == 0 || first == process) && self.started.swap(true, Ordering::AcqRel) {
+        if !self.started.swap(true, Ordering::AcqRel) {
+            self.process.store(process, Ordering::Release);
+        } else if self.process.load(Ordering::Acquire) == process {
             self.replaced.store(true, Ordering::Release);
         }
     }

@@ -11,7 +11,7 @@ use procgate_identity::canonical;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, bind, connect, getsockname, ipproto, sockopt};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,14 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// `PIDFD_THREAD` (Linux 6.9): the descriptor table is the thread's own, should it have one.
 pub(crate) const PIDFD_THREAD: PidfdFlags = PidfdFlags::from_bits_retain(0o200);
 const MPTCP: u32 = 262;
+
+/// Tries what takes the program's sockets over. A runtime's seccomp profile may forbid it, and then no
+/// connection would carry an identity.
+pub(crate) fn try_pidfd() -> rustix::io::Result<()> {
+    let own = pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
+    let number = own.as_raw_fd();
+    pidfd_getfd(own, number, PidfdGetfdFlags::empty()).map(drop)
+}
 
 /// The workload's socket; nothing where it is no unconnected TCP socket over IP.
 pub(super) fn socket_of(thread: u32, process: u32, descriptor: u64) -> rustix::io::Result<Option<OwnedFd>> {

@@ -3,7 +3,7 @@
 mod handover;
 mod sockaddr;
 
-pub(crate) use handover::PIDFD_THREAD;
+pub(crate) use handover::{PIDFD_THREAD, try_pidfd};
 pub(crate) use sockaddr::read as read_sockaddr;
 
 use crate::attest::{Attestor, Effort, Unattested};
