@@ -1,0 +1,227 @@
+//! What the tests have in common: a shim to start, a server that keeps what it gets, a key to check with.
+
+use procgate_identity::{
+    Binding, Claims, KeyId, SigningKey, TrustedKeys, UnixNanos, UnverifiedToken, carrier::header,
+};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
+use zeroize::Zeroizing;
+
+pub(crate) const SUBJECT: &str = "spiffe://shop.example/host/here/container/app";
+/// No step of a test takes longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Python itself, not a version manager's stand-in for it: the shim attests what runs.
+pub(crate) fn python() -> &'static str {
+    static PYTHON: LazyLock<String> = LazyLock::new(|| {
+        let out = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+        String::from_utf8(out.stdout).unwrap().trim().to_owned()
+    });
+    &PYTHON
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_seed(KeyId::new("test").unwrap(), &Zeroizing::new([7; 32]))
+}
+
+/// A folder of one test, removed at its end.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("procgate-shim-{}-{number}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// A program or library in C.
+    pub(crate) fn compile(&self, name: &str, source: &str, options: &[&str]) -> PathBuf {
+        let source = self.file(&format!("{name}.c"), source);
+        let program = self.0.join(name);
+        let built = Command::new("cc").args(options).arg(source).arg("-o").arg(&program).status().unwrap();
+        assert!(built.success());
+        program
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A shim that is about to be started.
+#[derive(Debug)]
+pub(crate) struct Shim {
+    command: Command,
+    _scratch: Scratch,
+}
+
+impl Shim {
+    pub(crate) fn new() -> Self {
+        let scratch = Scratch::new();
+        let key = scratch.file("key.jwk", key().to_private_jwk().as_bytes());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_procgate-shim"));
+        command.args(["run", "--trust-domain", "shop.example", "--host", "here", "--container", "app"]);
+        command.arg("--key").arg(key).stdin(Stdio::null());
+        Self { command, _scratch: scratch }
+    }
+
+    /// A shim that intercepts connections to this address.
+    pub(crate) fn capturing(address: SocketAddr) -> Self {
+        Self::new().option("--capture", &address.to_string())
+    }
+
+    pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
+        self.command.args([name, value]);
+        self
+    }
+
+    pub(crate) fn flag(mut self, name: &str) -> Self {
+        self.command.arg(name);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// The command that runs this program.
+    pub(crate) fn command(mut self, program: &[&str]) -> (Command, Scratch) {
+        self.command.arg("--").args(program).stdout(Stdio::piped()).stderr(Stdio::piped());
+        (self.command, self._scratch)
+    }
+
+    /// Runs a program to its end.
+    pub(crate) fn run(self, program: &[&str]) -> Ran {
+        let (mut command, _scratch) = self.command(program);
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Ran { code: status.code(), out: text(&stdout), log: text(&stderr) }
+    }
+
+    /// Runs a Python program that finds the address to connect to in `HOST` and `PORT`.
+    pub(crate) fn python(self, address: SocketAddr, program: &str) -> Ran {
+        let (host, port) = (address.ip().to_string(), address.port());
+        let program = format!("import socket, os, sys\nHOST, PORT = {host:?}, {port}\n{program}");
+        self.run(&[python(), "-c", &program])
+    }
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) log: String,
+}
+
+/// A connection as the server saw it.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) peer: SocketAddr,
+    server: SocketAddr,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Seen {
+    /// The values of the identity's field.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        let text = String::from_utf8_lossy(&self.bytes).into_owned();
+        let head = text.split("\r\n\r\n").next().unwrap_or_default();
+        let fields = head.split("\r\n").filter_map(|line| line.split_once(": "));
+        fields.filter(|(name, _)| *name == header::NAME).map(|(_, value)| value.to_owned()).collect()
+    }
+
+    /// What the one token claims, verified for exactly this connection.
+    pub(crate) fn claims(&self) -> Claims {
+        let tokens = self.tokens();
+        assert_eq!(tokens.len(), 1, "{:?}", String::from_utf8_lossy(&self.bytes));
+        let mut trusted = TrustedKeys::new("shop.example".parse().unwrap());
+        trusted.add(key().public().unwrap(), SUBJECT.parse().unwrap()).unwrap();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+        let binding = Binding::Connection { source: self.peer, destination: self.server };
+        let token = UnverifiedToken::parse(tokens[0].as_bytes()).unwrap();
+        token.verify(&trusted, UnixNanos(now.try_into().unwrap()), binding).unwrap().claims().clone()
+    }
+}
+
+/// A server that answers every request with `ok` and remembers it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    seen: Receiver<Seen>,
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        Self::on("127.0.0.1:0")
+    }
+
+    pub(crate) fn on(address: &str) -> Self {
+        Self::with(address, |stream| {
+            let mut bytes = Vec::new();
+            let mut piece = [0; 4_096];
+            while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
+                match stream.read(&mut piece) {
+                    Ok(0) | Err(_) => break,
+                    Ok(length) => bytes.extend_from_slice(&piece[..length]),
+                }
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok");
+            bytes
+        })
+    }
+
+    /// A server that serves each connection so, and remembers the bytes that this returns.
+    pub(crate) fn with(
+        address: &str,
+        serve: impl Fn(&mut TcpStream) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, seen) = channel();
+        let serve = Arc::new(serve);
+        std::thread::spawn(move || {
+            while let Ok((mut stream, peer)) = listener.accept() {
+                let (serve, sender) = (Arc::clone(&serve), sender.clone());
+                std::thread::spawn(move || {
+                    let bytes = serve(&mut stream);
+                    let _ = sender.send(Seen { peer, server: address, bytes });
+                });
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// The next connection.
+    pub(crate) fn next(&self) -> Seen {
+        self.seen.recv_timeout(PATIENCE).expect("a connection arrives")
+    }
+
+    /// The connections that arrived besides.
+    pub(crate) fn more(&self) -> Vec<Seen> {
+        self.seen.try_iter().collect()
+    }
+}
