@@ -102,6 +102,16 @@ pub fn run(command: &mut Command) -> Finished {
     Running::start(command).finish()
 }
 
+/// Runs a program that ends with success.
+///
+/// # Panics
+/// Where it does not.
+pub fn succeed(command: &mut Command) -> Finished {
+    let finished = run(command);
+    assert!(finished.status.success(), "{command:?}: {finished}");
+    finished
+}
+
 fn text(file: &mut File) -> String {
     let mut bytes = Vec::new();
     file.rewind().unwrap();

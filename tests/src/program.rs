@@ -1,5 +1,6 @@
 //! Programs with a digest of their own, and the code lists of what they may load.
 
+use crate::process::succeed;
 use procgate_identity::{CodeList, Digest};
 use std::collections::BTreeSet;
 use std::fs;
@@ -98,4 +99,13 @@ pub fn libraries_in(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// The extensions that a Python may import: its own and those of its packages.
+#[must_use]
+pub fn python_extensions(python: &Path) -> Vec<PathBuf> {
+    let printed =
+        succeed(Command::new(python).args(["-c", "import sys; print('\\n'.join(sys.path))"])).stdout;
+    let holds_them = |folder: &&str| folder.contains("lib-dynload") || folder.contains("site-packages");
+    printed.lines().filter(holds_them).flat_map(|folder| libraries_in(Path::new(folder))).collect()
 }

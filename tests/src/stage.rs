@@ -3,7 +3,6 @@
 
 use crate::envoy::{Envoy, Setup};
 use crate::pod::{Confinement, Pod, folder, policy};
-use crate::process::{Finished, run};
 use crate::program::Program;
 use crate::tokens;
 use crate::tools;
@@ -61,14 +60,4 @@ pub fn curl_arguments(towards: SocketAddr, paths: &[&str]) -> Vec<String> {
     arguments.extend(["-w".into(), "\n%{http_code}\n".into()]);
     arguments.extend(paths.iter().map(|path| format!("http://{HOST}{path}")));
     arguments
-}
-
-/// Runs a command that ends with success.
-///
-/// # Panics
-/// Where it does not.
-pub fn succeed(command: &mut Command) -> Finished {
-    let finished = run(command);
-    assert!(finished.status.success(), "{command:?}: {finished}");
-    finished
 }

@@ -2,8 +2,10 @@
 //! audits.
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use procgate_policy::Reason;
 use procgate_tests::scenarios::{self, Scenario};
 use procgate_tests::stage::Stage;
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -14,7 +16,9 @@ fn main() -> ExitCode {
         eprintln!("SKIPPED: every scenario, for want of curl");
         return ExitCode::SUCCESS;
     }
-    let trials = scenarios::all().into_iter().map(|scenario| trial(scenario, stage.clone())).collect();
+    let mut trials: Vec<_> =
+        scenarios::all().into_iter().map(|scenario| trial(scenario, stage.clone())).collect();
+    trials.push(Trial::test("every_reason_that_a_sender_can_meet_is_met", every_reason_is_met));
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Before this process ends: nothing else would end the Envoys.
     drop(stage);
@@ -33,5 +37,16 @@ fn assert(scenario: &Scenario, stage: &Stage) -> Result<(), Failed> {
             Ok(())
         }
         Err(skipped) => Err(skipped.0.into()),
+    }
+}
+
+/// Nothing at the sender compares with an mTLS principal, and `internal` would be a bug.
+fn every_reason_is_met() -> Result<(), Failed> {
+    let met: BTreeSet<_> = scenarios::all().iter().map(|scenario| scenario.reason).collect();
+    let missing: Vec<_> = Reason::ALL.into_iter().filter(|reason| !met.contains(reason)).collect();
+    if missing == [Reason::PeerMismatch, Reason::Internal] {
+        Ok(())
+    } else {
+        Err(format!("{missing:?}").into())
     }
 }

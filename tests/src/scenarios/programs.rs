@@ -1,9 +1,9 @@
 //! Scenarios of real programs, under the shim and without it.
 
 use super::{ALLOWED, Scenario, Scene, Skipped, denied, refused};
-use crate::process::run;
+use crate::process::{run, succeed};
 use crate::program::{Program, copy_with_its_own_digest};
-use crate::stage::{curl_arguments, succeed};
+use crate::stage::curl_arguments;
 use crate::tools;
 use crate::wire::Answer;
 use procgate_identity::RefusalReason;

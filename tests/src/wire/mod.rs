@@ -52,6 +52,11 @@ impl Connection {
         self.stream.get_mut().write_all(bytes.as_ref()).unwrap();
     }
 
+    /// Sends these bytes to somebody who may have closed already.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.get_mut().write_all(bytes.as_ref());
+    }
+
     /// Reads one answer; nothing where the connection ends before it is whole.
     pub fn read(&mut self) -> Option<Answer> {
         let status = self.line()?.split(' ').nth(1)?.parse().ok()?;

@@ -1,7 +1,7 @@
 //! The clients: where their programs are, how they are built, and what they may load.
 
-use procgate_tests::process::run;
-use procgate_tests::program::{Program, libraries_in};
+use procgate_tests::process::succeed;
+use procgate_tests::program::{Program, libraries_in, python_extensions};
 use procgate_tests::tools;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,19 +16,21 @@ pub(crate) enum Client {
     Aiohttp,
     NodeHttp,
     NodeFetch,
+    NodeHttp2,
     Java,
     Go,
     C,
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Curl,
         Self::Urllib,
         Self::Requests,
         Self::Aiohttp,
         Self::NodeHttp,
         Self::NodeFetch,
+        Self::NodeHttp2,
         Self::Java,
         Self::Go,
         Self::C,
@@ -42,6 +44,7 @@ impl Client {
             Self::Aiohttp => "python_aiohttp",
             Self::NodeHttp => "node_http",
             Self::NodeFetch => "node_fetch",
+            Self::NodeHttp2 => "node_http2",
             Self::Java => "java_http_client",
             Self::Go => "go_net_http",
             Self::C => "static_c",
@@ -57,6 +60,7 @@ impl Client {
             Self::Aiohttp => self.python("aiohttp_get.py", folder),
             Self::NodeHttp => self.node("http_get.mjs", folder),
             Self::NodeFetch => self.node("fetch_get.mjs", folder),
+            Self::NodeHttp2 => self.node("http2_get.mjs", folder),
             Self::Java => self.java(folder),
             Self::Go => self.go(folder),
             Self::C => self.c(folder),
@@ -65,12 +69,7 @@ impl Client {
 
     fn python(self, script: &str, folder: &Path) -> Option<Installed> {
         let python = tools::client("python")?;
-        let folders =
-            run(Command::new(&python).args(["-c", "import sys; print('\\n'.join(sys.path))"])).stdout;
-        let folders = folders
-            .lines()
-            .filter(|folder| folder.contains("lib-dynload") || folder.contains("site-packages"));
-        let libraries: Vec<_> = folders.flat_map(|folder| libraries_in(Path::new(folder))).collect();
+        let libraries = python_extensions(&python);
         Installed::new(self, folder, python, &[source(script)], &libraries)
     }
 
@@ -79,17 +78,17 @@ impl Client {
     }
 
     fn java(self, folder: &Path) -> Option<Installed> {
-        build(Command::new(tools::client("javac")?).arg("-d").arg(folder).arg(source("Get.java")));
+        succeed(Command::new(tools::client("javac")?).arg("-d").arg(folder).arg(source("Get.java")));
         let java = tools::client("java")?;
         let libraries = libraries_in(&java.parent()?.parent()?.join("lib"));
-        // Half the compilers and none of the waiting for them: this machine runs eight clients at once.
+        // The quick compiler alone: the tests run many of these at once.
         let options = ["-XX:TieredStopAtLevel=1".into(), "-cp".into(), folder.into(), "Get".into()];
         Installed::new(self, folder, java, &options, &libraries)
     }
 
     fn go(self, folder: &Path) -> Option<Installed> {
         let program = folder.join("get-go");
-        build(
+        succeed(
             Command::new(tools::client("go")?)
                 .arg("build")
                 .arg("-o")
@@ -102,7 +101,7 @@ impl Client {
 
     fn c(self, folder: &Path) -> Option<Installed> {
         let program = folder.join("get-c");
-        build(
+        succeed(
             Command::new(tools::client("cc")?)
                 .args(["-O1", "-static", "-o"])
                 .arg(&program)
@@ -151,9 +150,4 @@ impl Installed {
 
 fn source(name: &str) -> PathBuf {
     tools::project().join("tests/clients").join(name)
-}
-
-fn build(command: &mut Command) {
-    let finished = run(command);
-    assert!(finished.status.success(), "{command:?}: {finished}");
 }
