@@ -15,6 +15,7 @@ mod launch;
 mod mint;
 mod options;
 mod problems;
+mod process;
 mod program;
 mod run;
 mod supervise;

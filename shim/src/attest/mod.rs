@@ -2,13 +2,14 @@
 
 mod cache;
 mod mapped;
+mod script;
 
 use crate::problems::Problems;
 use cache::{Cache, FileId};
 use procgate_identity::{CodeList, Digest, MAX_NAME, Stray};
 use rustix::io::Errno;
+use script::Script;
 use std::fs::File;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// What is known about a calling process, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,9 +73,9 @@ impl Attestor {
         let _ = self.cache.digest(file);
     }
 
-    /// Notes that a process has become another program: what it runs now is not known.
-    pub(crate) fn executed(&self, process: u32) {
-        self.script.executed(process);
+    /// Notes that this thread's process becomes another program: what it runs then is not known.
+    pub(crate) fn executed(&self, thread: u32) {
+        self.script.executed(thread);
     }
 
     /// Looks at the process of this thread. The caller must afterwards make sure that the thread was
@@ -82,7 +83,6 @@ impl Attestor {
     pub(crate) fn attest(
         &self,
         thread: u32,
-        process: u32,
         effort: Effort,
         problems: &Problems,
     ) -> Result<Attestation, Unattested> {
@@ -99,7 +99,7 @@ impl Attestor {
         if let Some(stray) = &stray {
             problems.note(&format!("{:?} is mapped by {name:?} and not on the code list", stray.path));
         }
-        Ok(Attestation { exe, code, stray, script: self.script.of(process), name: cut(name) })
+        Ok(Attestation { exe, code, stray, script: self.script.of(thread), name: cut(name) })
     }
 
     fn exe(&self, link: &str, effort: Effort) -> Result<Digest, Unattested> {
@@ -135,39 +135,4 @@ impl Attestor {
 fn cut(mut path: String) -> String {
     path.truncate(path.floor_char_boundary(MAX_NAME));
     path
-}
-
-/// The script that the first process was started with, as long as that process runs it: an
-/// interpreter that executes itself again keeps its digest and may run anything.
-#[derive(Debug)]
-struct Script {
-    digest: Option<Digest>,
-    process: AtomicU32,
-    started: AtomicBool,
-    replaced: AtomicBool,
-}
-
-impl Script {
-    fn new(digest: Option<Digest>) -> Self {
-        Self {
-            digest,
-            process: AtomicU32::new(0),
-            started: AtomicBool::new(false),
-            replaced: AtomicBool::new(false),
-        }
-    }
-
-    /// The first to execute anything is the program itself; it has not run before that.
-    fn executed(&self, process: u32) {
-        if !self.started.swap(true, Ordering::AcqRel) {
-            self.process.store(process, Ordering::Release);
-        } else if self.process.load(Ordering::Acquire) == process {
-            self.replaced.store(true, Ordering::Release);
-        }
-    }
-
-    fn of(&self, process: u32) -> Option<Digest> {
-        let first = self.process.load(Ordering::Acquire) == process;
-        self.digest.filter(|_| first && !self.replaced.load(Ordering::Acquire))
-    }
 }

@@ -1,6 +1,7 @@
 //! seccomp user notifications: what the workload asks, and what it is answered (seccomp_unotify(2)).
 
 use super::checked;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -54,6 +55,13 @@ impl Listener {
         checked(unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE, &raw mut request) })?;
         let libc::seccomp_notif { id, pid, data, .. } = request;
         Ok(Notification { id, thread: pid, call: i64::from(data.nr), arguments: data.args })
+    }
+
+    /// Whether no process is left that could ask; receiving would then fail at once, again and again.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        let mut listener = [PollFd::new(&self.0, PollFlags::IN)];
+        let ready = poll(&mut listener, Some(&Timespec::default()));
+        ready.is_ok() && listener.iter().any(|listener| listener.revents().contains(PollFlags::HUP))
     }
 
     /// Whether the caller still waits: then what was read about it since was about it.

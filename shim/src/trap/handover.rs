@@ -3,6 +3,7 @@
 use crate::attest::Attestation;
 use crate::forward::{Intent, Registration, Registry};
 use crate::problems::Problems;
+use crate::process::process_of;
 use crate::sys::notify::Answer;
 use crate::sys::socket::{is_unconnected, set_late_port};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -31,10 +32,10 @@ pub(crate) fn try_pidfd() -> rustix::io::Result<()> {
 }
 
 /// The workload's socket; nothing where it is no unconnected TCP socket over IP.
-pub(super) fn socket_of(thread: u32, process: u32, descriptor: u64) -> rustix::io::Result<Option<OwnedFd>> {
+pub(super) fn socket_of(thread: u32, descriptor: u64) -> rustix::io::Result<Option<OwnedFd>> {
     let pid = |number: u32| i32::try_from(number).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH);
-    let pidfd =
-        pidfd_open(pid(thread)?, PIDFD_THREAD).or_else(|_| pidfd_open(pid(process)?, PidfdFlags::empty()))?;
+    let of_process = || pidfd_open(pid(process_of(thread).ok_or(Errno::SRCH)?)?, PidfdFlags::empty());
+    let pidfd = pidfd_open(pid(thread)?, PIDFD_THREAD).or_else(|_| of_process())?;
     let Ok(descriptor) = i32::try_from(descriptor & u64::from(u32::MAX)) else { return Ok(None) };
     let socket = match pidfd_getfd(pidfd, descriptor, PidfdGetfdFlags::empty()) {
         Ok(socket) => socket,

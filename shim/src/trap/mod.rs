@@ -51,6 +51,8 @@ impl Trap {
             match self.listener.receive() {
                 Ok(notification) => self.answer(notification, slow),
                 Err(error) => match error.raw_os_error() {
+                    // The last process of the workload has ended: there will be no more.
+                    Some(libc::ENOENT) if self.listener.is_abandoned() => return,
                     // The caller died, or a signal came: the next one.
                     Some(libc::ENOENT | libc::EINTR) => {}
                     _ => {
@@ -63,9 +65,7 @@ impl Trap {
 
     fn answer(&self, notification: Notification, slow: &SyncSender<Notification>) {
         if notification.call != libc::SYS_connect {
-            if let Some(process) = process_of(notification.thread) {
-                self.attestor.executed(process);
-            }
+            self.attestor.executed(notification.thread);
             return self.listener.answer(&notification, Answer::Continue);
         }
         match self.connect(&notification, Effort::LookUp) {
@@ -97,13 +97,12 @@ impl Trap {
             // Not TCP over IP, not intercepted, or unreadable, which the kernel will say itself.
             Ok(_) | Err(_) => return Some(Answer::Continue),
         };
-        let process = process_of(thread)?;
-        let socket = match handover::socket_of(thread, process, descriptor) {
+        let socket = match handover::socket_of(thread, descriptor) {
             Ok(Some(socket)) if handover::fits(&socket, destination) => socket,
             Ok(_) => return Some(Answer::Continue),
             Err(error) => return Some(self.without_token("a socket cannot be reached", &error.to_string())),
         };
-        let attestation = match self.attestor.attest(thread, process, effort, &self.problems) {
+        let attestation = match self.attestor.attest(thread, effort, &self.problems) {
             Ok(attestation) => attestation,
             Err(Unattested::NeedsDigest) => return None,
             Err(Unattested::Unreadable(why)) => {
@@ -121,10 +120,4 @@ impl Trap {
         self.problems.note(&format!("{what} ({why}): its connection has no identity"));
         Answer::Continue
     }
-}
-
-/// The process that a thread belongs to (proc_pid_status(5)).
-fn process_of(thread: u32) -> Option<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Tgid:")).and_then(|number| number.trim().parse().ok())
 }
