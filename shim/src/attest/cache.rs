@@ -1,15 +1,19 @@
 //! Digests of files, computed once and noticed to be stale.
 //!
 //! An entry keeps its file open (`O_PATH`), so that no other file can take its inode, and remembers
-//! size, mtime and ctime: ctime moves with every write and cannot be set back by the workload.
+//! size, mtime and ctime: ctime moves with every write(2) and cannot be set back by the workload.
+//!
+//! What that does not show is a write through a shared mapping whose page was made writable before the
+//! file was digested (any time before on tmpfs). Only who may write to a file can do so: files of an
+//! image that its user does not own, or a read-only root, are out of reach.
 
 use procgate_identity::{Digest, Hasher};
 use rustix::fs::{Mode, OFlags, Stat, fstat, openat};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// Files that are remembered; a program with all of its libraries has 10 to 300.
@@ -69,8 +73,9 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     entries: Mutex<HashMap<FileId, Entry>>,
-    /// Held while a file is read, so that a hundred threads do not read the same one.
-    reading: Mutex<()>,
+    /// Files that are being read, so that a hundred callers do not read the same one.
+    reading: Mutex<HashSet<FileId>>,
+    read: Condvar,
 }
 
 impl Cache {
@@ -90,12 +95,12 @@ impl Cache {
     /// # Errors
     /// The file cannot be read, or was written to meanwhile.
     pub(super) fn digest(&self, file: &File) -> io::Result<(FileId, Digest)> {
-        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = fstat(file)?;
-        let id = FileId::of(&before);
+        let id = FileId::of(&fstat(file)?);
+        let _reading = self.read_alone(id);
         if let Some(digest) = self.look_up(id) {
             return Ok((id, digest));
         }
+        let before = fstat(file)?;
         let digest = read(file)?;
         let stamp = Stamp::of(&before);
         if Stamp::of(&fstat(file)?) != stamp {
@@ -105,6 +110,14 @@ impl Cache {
             self.remember(id, file, stamp, digest)?;
         }
         Ok((id, digest))
+    }
+
+    /// Waits until nobody else reads this file, and keeps it so.
+    fn read_alone(&self, id: FileId) -> Reading<'_> {
+        let files = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.read.wait_while(files, |files| files.contains(&id));
+        waited.unwrap_or_else(PoisonError::into_inner).insert(id);
+        Reading { cache: self, id }
     }
 
     fn remember(&self, id: FileId, file: &File, stamp: Stamp, digest: Digest) -> io::Result<()> {
@@ -121,6 +134,19 @@ impl Cache {
 
     fn entries(&self) -> MutexGuard<'_, HashMap<FileId, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file is being read, until this is dropped.
+struct Reading<'a> {
+    cache: &'a Cache,
+    id: FileId,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.cache.reading.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.cache.read.notify_all();
     }
 }
 

@@ -12,11 +12,14 @@ use crate::forward::Registry;
 use crate::problems::Problems;
 use crate::sys::notify::{Answer, Listener, Notification};
 use rustix::io::Errno;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Threads that answer. Each is busy for some 50 us a call; more than the cores would only wait.
 const THREADS: usize = 2;
+/// Threads that digest files for those who wait: a second one, so that a huge file does not keep
+/// everybody waiting whose program is new.
+const DIGESTING: usize = 2;
 /// Calls that may wait for a file to be digested, each a stopped thread of the workload. Beyond that
 /// connecting fails.
 const MAX_WAITING: usize = 128;
@@ -31,13 +34,16 @@ pub(crate) struct Trap {
     pub(crate) problems: Arc<Problems>,
 }
 
-/// Starts the threads that answer. Digesting has a thread of its own, so that a large file keeps no
-/// other caller waiting.
+/// Starts the threads that answer. Digesting has threads of its own, so that a large file keeps no
+/// caller waiting whose files are known.
 pub(crate) fn serve(trap: Trap) -> std::io::Result<()> {
     let trap = Arc::new(trap);
     let (slow, waiting) = sync_channel(MAX_WAITING);
-    let digesting = Arc::clone(&trap);
-    std::thread::Builder::new().name("digest".into()).spawn(move || digesting.digest(&waiting))?;
+    let waiting = Arc::new(Mutex::new(waiting));
+    for _ in 0..DIGESTING {
+        let (trap, waiting) = (Arc::clone(&trap), Arc::clone(&waiting));
+        std::thread::Builder::new().name("digest".into()).spawn(move || trap.digest(&waiting))?;
+    }
     for _ in 0..THREADS {
         let (trap, slow) = (Arc::clone(&trap), slow.clone());
         std::thread::Builder::new().name("trap".into()).spawn(move || trap.answer_all(&slow))?;
@@ -78,8 +84,9 @@ impl Trap {
         }
     }
 
-    fn digest(&self, waiting: &Receiver<Notification>) {
-        while let Ok(notification) = waiting.recv() {
+    fn digest(&self, waiting: &Mutex<Receiver<Notification>>) {
+        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        while let Ok(notification) = next() {
             let answer = self.connect(&notification, Effort::Digest);
             self.listener.answer(&notification, answer.unwrap_or(Answer::Error(Errno::AGAIN)));
         }
