@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -60,12 +60,12 @@ impl Running {
 
     /// What it printed so far.
     pub fn stdout(&mut self) -> String {
-        text(&mut self.stdout)
+        text(&self.stdout)
     }
 
     /// What it complained about so far.
     pub fn stderr(&mut self) -> String {
-        text(&mut self.stderr)
+        text(&self.stderr)
     }
 
     /// Waits for its end.
@@ -112,9 +112,10 @@ pub fn succeed(command: &mut Command) -> Finished {
     finished
 }
 
-fn text(file: &mut File) -> String {
-    let mut bytes = Vec::new();
-    file.rewind().unwrap();
-    file.read_to_end(&mut bytes).unwrap();
+/// All that is in the file. The program writes at the position that it shares with us: reading must not
+/// move it.
+fn text(file: &File) -> String {
+    let mut bytes = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
+    file.read_exact_at(&mut bytes, 0).unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }
