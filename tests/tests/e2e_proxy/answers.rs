@@ -116,3 +116,13 @@ fn audit_keeps_refused_tokens_from_the_upstream_too() {
         assert!(answer.json()["headers"].get("x-process-identity").is_none(), "{token}");
     }
 }
+
+#[test]
+fn at_an_inbound_listener_nothing_passes_and_the_record_says_why() {
+    let proxy = Proxy::start_with(|setup| setup.amend = |text| text.replace("OUTBOUND", "INBOUND"));
+    assert_eq!(proxy.approved("/charge/1").reason().as_deref(), Some("internal"));
+    assert_eq!(proxy.unidentified("/charge/1").reason().as_deref(), Some("internal"));
+    let record = proxy.envoy.record("the record", |_| true);
+    assert!(record.detail.as_deref().is_some_and(|detail| detail.contains("inbound")), "{record:?}");
+    assert_eq!(proxy.upstream.requests(), 0);
+}

@@ -30,8 +30,8 @@ fn a_policy_with_a_mistake_is_rejected_and_the_one_before_goes_on_serving() {
     unknown_field["rules"][0]["allow"]["to"]["port"] = json!([80]);
     let mut no_mode = proxy.policy();
     no_mode.as_object_mut().unwrap().remove("mode");
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let bad = [unknown_field.to_string(), no_mode.to_string(), "{".into(), "\u{0}".into(), deep];
+    let deep = format!("{{\"rules\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let bad = [unknown_field.to_string(), no_mode.to_string(), "{".into(), "{\u{0}}".into(), deep];
     for (count, policy) in (1..).zip(bad) {
         proxy.envoy.write_policy(policy);
         until("Envoy to reject it", || (proxy.envoy.rejected_policies() == count).then_some(()));
