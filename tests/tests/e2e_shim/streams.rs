@@ -20,7 +20,7 @@ fn a_protocol_whose_server_speaks_first_goes_through_untouched() {
         line
     });
     let port = address.port().to_string();
-    let finished = run(&mut python.command_towards(address, &["talk", &port, "helo"]));
-    assert_eq!(finished.stdout, "220 ready 250 helo\n", "{finished}");
-    assert_eq!(server.join().unwrap(), "helo\n", "the shim has added something");
+    let finished = run(&mut python.command_towards(address, &["talk", &port, "ehlo"]));
+    assert_eq!(finished.stdout, "220 ready 250 ehlo\n", "{finished}");
+    assert_eq!(server.join().unwrap(), "ehlo\n", "the shim has added something");
 }
