@@ -72,6 +72,7 @@ fn show(scenario: &Scenario, stage: &Stage) -> Line {
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
+            let text = text.lines().next().unwrap_or_default();
             print("!!", "failed", text);
             Line::Broken
         }
