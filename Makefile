@@ -87,10 +87,11 @@ shim: ## the shim, static: target/shim/procgate-shim
 cli: ## the command: target/release/procgate
 	@cargo build --release --locked -p procgate-cli
 
+# `make bench ALSO=old.wasm` measures another build of the filter in the same run.
 bench: wasm wasm-noop shim ## what procgate costs, into bench/results.json
 	@$(ENVOY)
-	cargo run --release --locked -p procgate-bench -- \
-	  "$$PROCGATE_ENVOY" "$$PROCGATE_WASM" $(NOOP) "$$PROCGATE_SHIM" bench/results.json
+	cargo run --release --locked -p procgate-bench -- --envoy "$$PROCGATE_ENVOY" --wasm "$$PROCGATE_WASM" \
+	  --noop $(NOOP) --shim "$$PROCGATE_SHIM" --json bench/results.json $(ALSO:%=--also %)
 
 clean: ## remove what was built; installed tools stay
 	cargo clean

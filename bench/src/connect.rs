@@ -56,7 +56,7 @@ pub(crate) fn measure(shim: &Path, fixture: &Fixture) -> io::Result<Vec<Series>>
         ("trapped, captured", under_shim(&["--capture", &address])),
         ("trapped, captured, with code DNA", under_shim(&["--capture", &address, "--code-list", &code_list])),
     ];
-    let mut series: Vec<_> = ways.iter().map(|(name, _)| Series::new(name)).collect();
+    let mut series: Vec<_> = ways.iter().map(|(name, _)| Series::new(*name)).collect();
     for _ in 0..ROUNDS {
         for (series, (_, command)) in series.iter_mut().zip(&mut ways) {
             series.values.push(run(command)?);

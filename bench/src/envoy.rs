@@ -1,6 +1,8 @@
 //! One Envoy with a listener for each chain of HTTP filters that is compared. Every listener answers
 //! 200 itself, so that the chain is all that differs.
 
+use crate::Paths;
+use crate::client::Token;
 use crate::fixture::Fixture;
 use serde_json::{Value, json};
 use std::fs;
@@ -10,15 +12,32 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The chains, in the order of the table.
-pub(crate) const CHAINS: [&str; 6] = [
-    "no filter",
-    "no-op wasm",
-    "procgate",
-    "procgate, 10,000 rules",
-    "jwt_authn + rbac",
-    "jwt_authn + rbac, cached",
-];
+/// HTTP filters in a row, and what they want from the client.
+pub(crate) struct Chain {
+    pub(crate) name: String,
+    pub(crate) token: Token,
+    filters: Vec<Value>,
+}
+
+/// The chains in the order of the table: the six that every run compares, then the other modules.
+pub(crate) fn chains(paths: &Paths, fixture: &Fixture) -> Vec<Chain> {
+    let chain = |name: &str, token, filters| Chain { name: name.into(), token, filters };
+    let (wasm, few, many) = (&paths.wasm, fixture.policy(10), fixture.policy(10_000));
+    let mut chains = vec![
+        chain("no filter", Token::Never, vec![]),
+        chain("no-op wasm", Token::Never, vec![wasm_filter(&paths.noop, "noop", "{}")]),
+        chain("procgate", Token::FirstRequest, vec![wasm_filter(wasm, "small", &few)]),
+        chain("procgate, 10,000 rules", Token::FirstRequest, vec![wasm_filter(wasm, "large", &many)]),
+        chain("jwt_authn + rbac", Token::EveryRequest, jwt_filters(fixture, 0)),
+        chain("jwt_authn + rbac, cached", Token::EveryRequest, jwt_filters(fixture, 100)),
+    ];
+    chains.extend(paths.also.iter().map(|other| {
+        let name = other.display().to_string();
+        let filters = vec![wasm_filter(other, &name, &few)];
+        Chain { name, token: Token::FirstRequest, filters }
+    }));
+    chains
+}
 
 /// A running Envoy; dropping it ends the process.
 pub(crate) struct Envoy {
@@ -28,18 +47,10 @@ pub(crate) struct Envoy {
 
 impl Envoy {
     /// Starts Envoy with one worker and waits until every listener accepts.
-    pub(crate) fn start(binary: &str, wasm: &Path, noop: &Path, fixture: &Fixture) -> io::Result<Self> {
-        let ports = CHAINS.iter().map(|_| free_port()).collect::<io::Result<Vec<_>>>()?;
-        let chains = [
-            vec![],
-            vec![wasm_filter(noop, "noop", "{}")],
-            vec![wasm_filter(wasm, "small", &fixture.policy(10))],
-            vec![wasm_filter(wasm, "large", &fixture.policy(10_000))],
-            jwt_filters(fixture, 0),
-            jwt_filters(fixture, 100),
-        ];
+    pub(crate) fn start(binary: &Path, chains: &[Chain]) -> io::Result<Self> {
+        let ports = chains.iter().map(|_| free_port()).collect::<io::Result<Vec<_>>>()?;
         let listeners: Vec<_> =
-            chains.into_iter().zip(&ports).map(|(chain, port)| listener(*port, chain)).collect();
+            chains.iter().zip(&ports).map(|(chain, port)| listener(*port, chain.filters.clone())).collect();
         let config = json!({"static_resources": {"listeners": listeners}});
         let path = std::env::temp_dir().join(format!("procgate-bench-{}.json", std::process::id()));
         fs::write(&path, config.to_string())?;

@@ -19,8 +19,9 @@ mod envoy;
 mod fixture;
 mod table;
 
-use client::{Pool, Token};
-use envoy::{CHAINS, Envoy};
+use clap::Parser;
+use client::Pool;
+use envoy::{Chain, Envoy};
 use fixture::Fixture;
 use std::io;
 use std::path::PathBuf;
@@ -37,11 +38,14 @@ fn main() -> io::Result<()> {
     {
         return connect::connect_and_print(address);
     }
-    let paths = Paths::from_arguments();
+    let paths = Paths::parse();
     let fixture = Fixture::new();
-    let envoy = Envoy::start(&paths.envoy, &paths.wasm, &paths.noop, &fixture)?;
-    let known = known_connections(&envoy, &fixture)?;
-    let new = new_connections(&envoy, &fixture)?;
+    let chains = envoy::chains(&paths, &fixture);
+    let envoy = Envoy::start(&paths.envoy, &chains)?;
+    let known = known_connections(&envoy, &chains, &fixture)?;
+    let new = measure(&envoy, &chains, NEW_REQUESTS, |number| {
+        client::run_new_connections(envoy.address(number), &fixture, chains[number].token, NEW_REQUESTS)
+    })?;
     drop(envoy);
     let connect = connect::measure(&paths.shim, &fixture)?;
     let report = table::Report { known, new, connect };
@@ -53,40 +57,24 @@ fn main() -> io::Result<()> {
 }
 
 /// Envoy's CPU per request on connections that it knows.
-fn known_connections(envoy: &Envoy, fixture: &Fixture) -> io::Result<Vec<Series>> {
-    let mut pools = (0..CHAINS.len())
-        .map(|chain| Pool::open(envoy.address(chain), fixture, carries(chain)))
-        .collect::<io::Result<Vec<_>>>()?;
-    measure(envoy, KNOWN_REQUESTS, |chain| pools[chain].run(KNOWN_REQUESTS))
-}
-
-/// Envoy's CPU per request when each comes on a connection of its own.
-fn new_connections(envoy: &Envoy, fixture: &Fixture) -> io::Result<Vec<Series>> {
-    measure(envoy, NEW_REQUESTS, |chain| {
-        client::run_new_connections(envoy.address(chain), fixture, carries(chain), NEW_REQUESTS)
-    })
-}
-
-/// Which requests bring a token: procgate wants it once, jwt_authn every time.
-fn carries(chain: usize) -> Token {
-    match CHAINS[chain] {
-        "procgate" | "procgate, 10,000 rules" => Token::FirstRequest,
-        "jwt_authn + rbac" | "jwt_authn + rbac, cached" => Token::EveryRequest,
-        _ => Token::Never,
-    }
+fn known_connections(envoy: &Envoy, chains: &[Chain], fixture: &Fixture) -> io::Result<Vec<Series>> {
+    let open = |(number, chain): (_, &Chain)| Pool::open(envoy.address(number), fixture, chain.token);
+    let mut pools = chains.iter().enumerate().map(open).collect::<io::Result<Vec<_>>>()?;
+    measure(envoy, chains, KNOWN_REQUESTS, |number| pools[number].run(KNOWN_REQUESTS))
 }
 
 /// Microseconds of Envoy's CPU per request, a value for each round, a series for each chain.
 fn measure(
     envoy: &Envoy,
+    chains: &[Chain],
     requests: usize,
     mut run: impl FnMut(usize) -> io::Result<()>,
 ) -> io::Result<Vec<Series>> {
-    let mut series = CHAINS.map(Series::new).to_vec();
+    let mut series: Vec<_> = chains.iter().map(|chain| Series::new(chain.name.clone())).collect();
     for round in 0..=ROUNDS {
-        for (chain, series) in series.iter_mut().enumerate() {
+        for (number, series) in series.iter_mut().enumerate() {
             let before = envoy.cpu()?;
-            run(chain)?;
+            run(number)?;
             let micros = (envoy.cpu()? - before).as_secs_f64() * 1e6 / requests as f64;
             if round > 0 {
                 series.values.push(micros);
@@ -96,26 +84,25 @@ fn measure(
     Ok(series)
 }
 
-/// What is compared, as `make bench` names it.
-struct Paths {
-    envoy: String,
+/// What is compared.
+#[derive(Debug, Parser)]
+pub(crate) struct Paths {
+    /// Envoy's binary
+    #[arg(long)]
+    envoy: PathBuf,
+    /// The module that the bars are for
+    #[arg(long)]
     wasm: PathBuf,
+    /// The module that does nothing
+    #[arg(long)]
     noop: PathBuf,
+    /// procgate-shim
+    #[arg(long)]
     shim: PathBuf,
+    /// Where the figures go as JSON
+    #[arg(long)]
     json: Option<PathBuf>,
-}
-
-impl Paths {
-    fn from_arguments() -> Self {
-        let mut arguments = std::env::args().skip(1);
-        let mut next = || arguments.next();
-        let usage = "usage: procgate-bench ENVOY PROCGATE.WASM NOOP.WASM SHIM [RESULTS.JSON]";
-        Self {
-            envoy: next().expect(usage),
-            wasm: next().expect(usage).into(),
-            noop: next().expect(usage).into(),
-            shim: next().expect(usage).into(),
-            json: next().map(PathBuf::from),
-        }
-    }
+    /// Another build of the module, to compare with: the one before a change, for example
+    #[arg(long)]
+    also: Vec<PathBuf>,
 }

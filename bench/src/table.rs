@@ -6,13 +6,13 @@ use std::fmt::Write;
 /// The figures of one thing that is compared, a value for each round.
 #[derive(Clone)]
 pub(crate) struct Series {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) values: Vec<f64>,
 }
 
 impl Series {
-    pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, values: Vec::new() }
+    pub(crate) fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), values: Vec::new() }
     }
 
     pub(crate) fn median(&self) -> f64 {
@@ -46,7 +46,7 @@ struct Bar {
 
 impl Report {
     fn bars(&self) -> Vec<Bar> {
-        let [_, noop, procgate, large, _, cached] = &self.known[..] else { unreachable!("six chains") };
+        let [_, noop, procgate, large, _, cached, ..] = &self.known[..] else { unreachable!("six chains") };
         let [_, noop_new, procgate_new, ..] = &self.new[..] else { unreachable!("six chains") };
         let bar = |what, measured, at_most| Bar { what, measured, at_most };
         let mut bars = vec![
@@ -87,7 +87,7 @@ impl Report {
         let section = |series: &[Series]| -> Value {
             series
                 .iter()
-                .map(|one| (one.name.to_owned(), json!({"median": one.median(), "rounds": one.values})))
+                .map(|one| (one.name.clone(), json!({"median": one.median(), "rounds": one.values})))
                 .collect::<serde_json::Map<_, _>>()
                 .into()
         };
