@@ -73,10 +73,10 @@ fmt: ## format the code
 	cargo fmt --all
 
 wasm: ## the filter: target/wasm/procgate.wasm
-	@scripts/wasm-build procgate-filter procgate --max-size 350000
+	@scripts/wasm-build procgate-filter procgate --exports filter/exports.json --max-size 350000
 
 wasm-crash: # the filter, with a way to make it crash
-	@scripts/wasm-build procgate-filter procgate-crash --features crash-for-tests
+	@scripts/wasm-build procgate-filter procgate-crash --exports filter/exports.json --features crash-for-tests
 
 wasm-noop: # the plugin that does nothing, for the benchmark
 	@scripts/wasm-build procgate-bench-noop noop

@@ -7,6 +7,9 @@ use std::net::{SocketAddr, TcpStream};
 /// Connections that are kept in flight together, so that Envoy finds more than one request a wake-up.
 const CONNECTIONS: usize = 16;
 
+/// The number in the path of a connection's first request, of as many digits as all later ones.
+const FIRST_ITEM: usize = 1_000;
+
 /// When a connection's token goes along.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token {
@@ -29,11 +32,11 @@ impl Connection {
         Ok(Self { stream, token })
     }
 
-    fn send(&mut self, with_token: bool) -> io::Result<()> {
+    fn send(&mut self, with_token: bool, item: usize) -> io::Result<()> {
         let token =
             if with_token { format!("x-process-identity: {}\r\n", self.token) } else { String::new() };
         let request = format!(
-            "GET /charge/42 HTTP/1.1\r\nhost: d0.shop.example\r\nuser-agent: bench/1\r\naccept: */*\r\n\
+            "GET /charge/{item} HTTP/1.1\r\nhost: d0.shop.example\r\nuser-agent: bench/1\r\naccept: */*\r\n\
              content-type: application/json\r\nx-request-id: 6f3e\r\n{token}\r\n"
         );
         self.stream.write_all(request.as_bytes())
@@ -60,24 +63,32 @@ impl Connection {
 pub(crate) struct Pool {
     connections: Vec<Connection>,
     token: Token,
+    changes: bool,
 }
 
 impl Pool {
-    pub(crate) fn open(address: SocketAddr, fixture: &Fixture, token: Token) -> io::Result<Self> {
+    /// `changes`: whether each request asks for another path than the one before.
+    pub(crate) fn open(
+        address: SocketAddr,
+        fixture: &Fixture,
+        token: Token,
+        changes: bool,
+    ) -> io::Result<Self> {
         let mut connections =
             (0..CONNECTIONS).map(|_| Connection::open(address, fixture)).collect::<io::Result<Vec<_>>>()?;
         for connection in &mut connections {
-            connection.send(token != Token::Never)?;
+            connection.send(token != Token::Never, FIRST_ITEM)?;
             connection.receive()?;
         }
-        Ok(Self { connections, token })
+        Ok(Self { connections, token, changes })
     }
 
     /// Makes this many requests, each connection taking its turn.
     pub(crate) fn run(&mut self, requests: usize) -> io::Result<()> {
-        for _ in 0..requests / CONNECTIONS {
+        for turn in 0..requests / CONNECTIONS {
+            let item = FIRST_ITEM + if self.changes { turn } else { 0 };
             for connection in &mut self.connections {
-                connection.send(self.token == Token::EveryRequest)?;
+                connection.send(self.token == Token::EveryRequest, item)?;
             }
             for connection in &mut self.connections {
                 connection.receive()?;
@@ -98,7 +109,7 @@ pub(crate) fn run_new_connections(
         let mut batch =
             (0..CONNECTIONS).map(|_| Connection::open(address, fixture)).collect::<io::Result<Vec<_>>>()?;
         for connection in &mut batch {
-            connection.send(token != Token::Never)?;
+            connection.send(token != Token::Never, FIRST_ITEM)?;
         }
         for connection in &mut batch {
             connection.receive()?;

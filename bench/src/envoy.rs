@@ -16,17 +16,32 @@ use std::time::{Duration, Instant};
 pub(crate) struct Chain {
     pub(crate) name: String,
     pub(crate) token: Token,
+    /// Whether each request of a connection asks for another path than the one before.
+    pub(crate) changes: bool,
     filters: Vec<Value>,
 }
 
-/// The chains in the order of the table: the six that every run compares, then the other modules.
+/// The chains in the order of the table: the eight that every run compares, then the other modules.
 pub(crate) fn chains(paths: &Paths, fixture: &Fixture) -> Vec<Chain> {
-    let chain = |name: &str, token, filters| Chain { name: name.into(), token, filters };
+    let chain = |name: &str, token, filters| Chain { name: name.into(), token, changes: false, filters };
     let (wasm, few, many) = (&paths.wasm, fixture.policy(10), fixture.policy(10_000));
     let mut chains = vec![
         chain("no filter", Token::Never, vec![]),
-        chain("no-op wasm", Token::Never, vec![wasm_filter(&paths.noop, "noop", "{}")]),
+        chain("no-op wasm", Token::Never, vec![wasm_filter(&paths.noop, "noop", "")]),
+        chain(
+            "no-op wasm with the host calls",
+            Token::Never,
+            vec![wasm_filter(&paths.noop, "calls", "calls")],
+        ),
         chain("procgate", Token::FirstRequest, vec![wasm_filter(wasm, "small", &few)]),
+        Chain {
+            changes: true,
+            ..chain(
+                "procgate, another path each time",
+                Token::FirstRequest,
+                vec![wasm_filter(wasm, "paths", &few)],
+            )
+        },
         chain("procgate, 10,000 rules", Token::FirstRequest, vec![wasm_filter(wasm, "large", &many)]),
         chain("jwt_authn + rbac", Token::EveryRequest, jwt_filters(fixture, 0)),
         chain("jwt_authn + rbac, cached", Token::EveryRequest, jwt_filters(fixture, 100)),
@@ -34,7 +49,7 @@ pub(crate) fn chains(paths: &Paths, fixture: &Fixture) -> Vec<Chain> {
     chains.extend(paths.also.iter().map(|other| {
         let name = other.display().to_string();
         let filters = vec![wasm_filter(other, &name, &few)];
-        Chain { name, token: Token::FirstRequest, filters }
+        Chain { name, token: Token::FirstRequest, changes: false, filters }
     }));
     chains
 }
@@ -46,8 +61,8 @@ pub(crate) struct Envoy {
 }
 
 impl Envoy {
-    /// Starts Envoy with one worker and waits until every listener accepts.
-    pub(crate) fn start(binary: &Path, chains: &[Chain]) -> io::Result<Self> {
+    /// Starts Envoy with so many workers and waits until every listener accepts.
+    pub(crate) fn start(binary: &Path, workers: u8, chains: &[&Chain]) -> io::Result<Self> {
         let ports = chains.iter().map(|_| free_port()).collect::<io::Result<Vec<_>>>()?;
         let listeners: Vec<_> =
             chains.iter().zip(&ports).map(|(chain, port)| listener(*port, chain.filters.clone())).collect();
@@ -55,7 +70,14 @@ impl Envoy {
         let path = std::env::temp_dir().join(format!("procgate-bench-{}.json", std::process::id()));
         fs::write(&path, config.to_string())?;
         let process = Command::new(binary)
-            .args(["--concurrency", "1", "--log-level", "error", "--use-dynamic-base-id", "--config-path"])
+            .args([
+                "--concurrency",
+                &workers.to_string(),
+                "--log-level",
+                "error",
+                "--use-dynamic-base-id",
+                "--config-path",
+            ])
             .arg(&path)
             .stdin(Stdio::null())
             .spawn()?;
@@ -81,6 +103,14 @@ impl Envoy {
     /// Where the chain of this number listens.
     pub(crate) fn address(&self, chain: usize) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.ports[chain]))
+    }
+
+    /// Megabytes of memory that it has in use: `VmRSS` of proc_pid_status(5).
+    pub(crate) fn resident_megabytes(&self) -> io::Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        kilobytes.map(|kilobytes| kilobytes / 1_024.0).ok_or_else(|| io::Error::other("no VmRSS"))
     }
 
     /// CPU time that all of its threads have used so far.

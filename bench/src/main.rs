@@ -27,10 +27,11 @@ use std::io;
 use std::path::PathBuf;
 use table::Series;
 
-/// Rounds, of which each chain gets one turn.
-const ROUNDS: usize = 9;
-const KNOWN_REQUESTS: usize = 16_000;
-const NEW_REQUESTS: usize = 3_200;
+/// Rounds, of which each chain gets one turn. Many short ones: the machine's speed changes within seconds.
+const ROUNDS: usize = 45;
+const KNOWN_REQUESTS: usize = 3_200;
+const NEW_REQUESTS: usize = 640;
+const MEMORY_ROUNDS: usize = 3;
 
 fn main() -> io::Result<()> {
     if let [_, word, address] = &std::env::args().collect::<Vec<_>>()[..]
@@ -41,14 +42,15 @@ fn main() -> io::Result<()> {
     let paths = Paths::parse();
     let fixture = Fixture::new();
     let chains = envoy::chains(&paths, &fixture);
-    let envoy = Envoy::start(&paths.envoy, &chains)?;
+    let memory = memory(&paths, &chains, &fixture)?;
+    let envoy = Envoy::start(&paths.envoy, 1, &chains.iter().collect::<Vec<_>>())?;
     let known = known_connections(&envoy, &chains, &fixture)?;
     let new = measure(&envoy, &chains, NEW_REQUESTS, |number| {
         client::run_new_connections(envoy.address(number), &fixture, chains[number].token, NEW_REQUESTS)
     })?;
     drop(envoy);
     let connect = connect::measure(&paths.shim, &fixture)?;
-    let report = table::Report { known, new, connect };
+    let report = table::Report { known, new, connect, memory };
     print!("{}", report.text());
     if let Some(path) = paths.json {
         std::fs::write(path, report.json())?;
@@ -56,9 +58,23 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
+/// Megabytes of an Envoy with two workers that has served some requests, for the chains that have procgate's parts.
+fn memory(paths: &Paths, chains: &[Chain], fixture: &Fixture) -> io::Result<Vec<Series>> {
+    let mut series: Vec<_> = chains.iter().take(6).map(|chain| Series::new(chain.name.clone())).collect();
+    for _ in 0..MEMORY_ROUNDS {
+        for (chain, series) in chains.iter().zip(&mut series) {
+            let envoy = Envoy::start(&paths.envoy, 2, &[chain])?;
+            client::run_new_connections(envoy.address(0), fixture, chain.token, NEW_REQUESTS)?;
+            series.values.push(envoy.resident_megabytes()?);
+        }
+    }
+    Ok(series)
+}
+
 /// Envoy's CPU per request on connections that it knows.
 fn known_connections(envoy: &Envoy, chains: &[Chain], fixture: &Fixture) -> io::Result<Vec<Series>> {
-    let open = |(number, chain): (_, &Chain)| Pool::open(envoy.address(number), fixture, chain.token);
+    let open =
+        |(number, chain): (_, &Chain)| Pool::open(envoy.address(number), fixture, chain.token, chain.changes);
     let mut pools = chains.iter().enumerate().map(open).collect::<io::Result<Vec<_>>>()?;
     measure(envoy, chains, KNOWN_REQUESTS, |number| pools[number].run(KNOWN_REQUESTS))
 }

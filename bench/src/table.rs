@@ -35,6 +35,7 @@ pub(crate) struct Report {
     pub(crate) known: Vec<Series>,
     pub(crate) new: Vec<Series>,
     pub(crate) connect: Vec<Series>,
+    pub(crate) memory: Vec<Series>,
 }
 
 /// A bar of the design and what was measured for it.
@@ -46,14 +47,19 @@ struct Bar {
 
 impl Report {
     fn bars(&self) -> Vec<Bar> {
-        let [_, noop, procgate, large, _, cached, ..] = &self.known[..] else { unreachable!("six chains") };
-        let [_, noop_new, procgate_new, ..] = &self.new[..] else { unreachable!("six chains") };
+        let [known, new] = [&self.known, &self.new]
+            .map(|all| |name: &str| all.iter().find(|one| one.name == name).expect("a chain of every run"));
+        let procgate = known("procgate");
         let bar = |what, measured, at_most| Bar { what, measured, at_most };
         let mut bars = vec![
-            bar("known connection, over no-op wasm (us)", procgate.over(noop), 4.0),
-            bar("known connection, over jwt_authn + rbac with its cache (us)", procgate.over(cached), 0.0),
-            bar("new connection, over no-op wasm (us)", procgate_new.over(noop_new), 100.0),
-            bar("10,000 rules, over 10 (us)", large.over(procgate), 2.0),
+            bar("known connection, over no-op wasm (us)", procgate.over(known("no-op wasm")), 4.0),
+            bar(
+                "known connection, over jwt_authn + rbac with its cache (us)",
+                procgate.over(known("jwt_authn + rbac, cached")),
+                0.0,
+            ),
+            bar("new connection, over no-op wasm (us)", new("procgate").over(new("no-op wasm")), 100.0),
+            bar("10,000 rules, over 10 (us)", known("procgate, 10,000 rules").over(procgate), 2.0),
         ];
         if let [native, .., dna] = &self.connect[..] {
             bars.push(bar("connect() with code DNA, over native (us)", dna.over(native), 80.0));
@@ -64,12 +70,13 @@ impl Report {
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let sections = [
-            ("Envoy CPU per request, connection known", &self.known),
-            ("Envoy CPU per request, each on a new connection", &self.new),
-            ("connect(), p50 as the program sees it", &self.connect),
+            ("Envoy CPU per request, connection known", "us", &self.known),
+            ("Envoy CPU per request, each on a new connection", "us", &self.new),
+            ("connect(), p50 as the program sees it", "us", &self.connect),
+            ("Envoy's memory with two workers", "MB", &self.memory),
         ];
-        for (title, series) in sections {
-            writeln!(text, "{title:<52} {:>8} {:>10}", "us", "over first").unwrap();
+        for (title, unit, series) in sections {
+            writeln!(text, "{title:<52} {unit:>8} {:>10}", "over first").unwrap();
             for one in series {
                 writeln!(text, "  {:<50} {:>8.1} {:>+10.1}", one.name, one.median(), one.over(&series[0]))
                     .unwrap();
@@ -99,6 +106,7 @@ impl Report {
             "known_connection": section(&self.known),
             "new_connection": section(&self.new),
             "connect": section(&self.connect),
+            "memory_megabytes": section(&self.memory),
             "bars": bars,
         });
         format!("{report:#}\n")

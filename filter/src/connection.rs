@@ -5,20 +5,26 @@
 //! verifies it again under its own keys: there is no way to a verified identity but verification. A
 //! table beside it spares a worker that work for the connections it knows.
 
-use crate::host;
+use crate::head::Head;
+use crate::host::{self, Metric};
 use crate::metrics::Metrics;
 use crate::replay;
 use core::net::SocketAddr;
 use procgate_identity::carrier::header;
 use procgate_identity::{Binding, Refusal, RefusalReason, UnixNanos, UnverifiedToken, VerifiedIdentity};
-use procgate_policy::{Destination, Policy, Presented, ResolvedDestination, ResolvedIdentity};
+use procgate_policy::{
+    Destination, Permit, Policy, Presented, RecordTemplate, ResolvedDestination, ResolvedIdentity,
+};
+use rustc_hash::FxHashMap;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Identities in one generation of a worker's table, about 1 kB each. Connections beyond two
+/// Identities in one generation of a worker's table, about 2 kB each. Connections beyond two
 /// generations that were idle in between are verified once more, which takes some 100 us.
 const GENERATION: usize = 2_048;
+
+/// Bytes of a request's authority, method and path that are remembered for the next request.
+const MAX_QUESTION: usize = 512;
 
 /// What the current connection is known to be.
 #[derive(Clone, Debug)]
@@ -40,6 +46,7 @@ pub(crate) struct Known {
     pub(crate) resolved: ResolvedIdentity,
     pub(crate) destination: SocketAddr,
     route: RefCell<Option<Route>>,
+    answered: RefCell<Option<(Question, Rc<Answer>)>>,
 }
 
 /// Where the last request of a connection went: most connections serve one authority.
@@ -49,7 +56,45 @@ struct Route {
     resolved: Rc<ResolvedDestination>,
 }
 
+/// What a request of this connection asked for.
+#[derive(Debug)]
+struct Question {
+    authority: String,
+    method: String,
+    path: String,
+}
+
+/// What it came to.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) permit: Permit,
+    pub(crate) record: RecordTemplate,
+    pub(crate) counter: Option<Metric>,
+}
+
+impl Question {
+    fn is_of(&self, head: &Head<'_>) -> bool {
+        self.path == head.path && self.authority == head.authority && self.method == head.method
+    }
+}
+
 impl Known {
+    /// What the connection's last request came to, if this one asks for the same: many clients call
+    /// one method again and again.
+    pub(crate) fn answered(&self, head: &Head<'_>) -> Option<Rc<Answer>> {
+        let answered = self.answered.borrow();
+        answered.as_ref().filter(|(question, _)| question.is_of(head)).map(|(_, answer)| Rc::clone(answer))
+    }
+
+    /// Remembers what a request came to.
+    pub(crate) fn answer(&self, head: &Head<'_>, answer: Answer) {
+        let text = |text: &str| text.to_owned();
+        let Head { authority, method, path, .. } = head;
+        let length = authority.len().saturating_add(method.len()).saturating_add(path.len());
+        let question = || Question { authority: text(authority), method: text(method), path: text(path) };
+        *self.answered.borrow_mut() = (length <= MAX_QUESTION).then(|| (question(), Rc::new(answer)));
+    }
+
     /// The destination in terms of the policy, looked up unless it is that of the last request.
     pub(crate) fn route(&self, policy: &Policy, destination: &Destination<'_>) -> Rc<ResolvedDestination> {
         let authority = destination.host.unwrap_or_default();
@@ -66,12 +111,13 @@ impl Known {
 /// The identities of a worker's connections, as one plugin's policy sees them.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    recent: HashMap<Tail, Remembered>,
-    older: HashMap<Tail, Remembered>,
+    recent: FxHashMap<Tail, Remembered>,
+    older: FxHashMap<Tail, Remembered>,
 }
 
 /// The last bytes of a memory are those of a signature: as good as random, and enough to find it by.
-type Tail = [u8; 16];
+/// Only verified ones get in, so that nobody can choose many that collide.
+type Tail = [u8; 8];
 
 #[derive(Debug)]
 struct Remembered {
@@ -101,39 +147,38 @@ impl Connections {
 }
 
 /// The standing of the connection that the current request came on. Takes the carrier's fields out of
-/// the request.
-pub(crate) fn standing(policy: &Policy, connections: &RefCell<Connections>, metrics: &Metrics) -> Standing {
-    let offered = take_offered();
+/// the request, which the upstream never sees.
+pub(crate) fn standing(
+    policy: &Policy,
+    connections: &RefCell<Connections>,
+    metrics: &Metrics,
+    head: &Head<'_>,
+) -> Standing {
+    if !head.identities.is_empty() {
+        host::remove_request_field(header::NAME);
+    }
     let Some(memory) = host::connection_memory() else {
         if host::is_inbound() {
             return Standing::Fault(
                 "the plugin is attached to an inbound listener: attach it to outbound ones",
             );
         }
-        let first = |values: Vec<_>| establish(policy, connections, metrics, &values);
-        return offered.map_or(Standing::Absent, first);
+        if head.identities.is_empty() {
+            return Standing::Absent;
+        }
+        return establish(policy, connections, metrics, head);
     };
-    if let Some(values) = offered
-        && !repeats(&memory, &values)
-    {
+    if !head.identities.is_empty() && !repeats(&memory, &head.identities) {
         let detail = "the connection has an identity and this request brings another one";
         return Standing::Refused(Refusal::new(RefusalReason::AmbiguousIdentity, detail));
     }
-    recall(policy, connections, memory)
-}
-
-/// The values of the carrier's field, which the upstream never sees.
-fn take_offered() -> Option<Vec<Vec<u8>>> {
-    host::request_field(header::NAME)?;
-    let values = host::request_fields(header::NAME);
-    host::remove_request_field(header::NAME);
-    Some(values)
+    recall(policy, connections, memory, head)
 }
 
 /// Whether a later request repeats the connection's own token: a program that carries its token
 /// itself may put it on each request.
-fn repeats(memory: &[u8], values: &[Vec<u8>]) -> bool {
-    matches!((Memory::decode(memory), values), (Memory::Accepted { token, .. }, [value]) if token == value)
+fn repeats(memory: &[u8], values: &[&[u8]]) -> bool {
+    matches!((Memory::decode(memory), values), (Memory::Accepted { token, .. }, [value]) if token == *value)
 }
 
 /// Checks the first identity of a connection, and remembers the outcome either way.
@@ -141,12 +186,12 @@ fn establish(
     policy: &Policy,
     connections: &RefCell<Connections>,
     metrics: &Metrics,
-    values: &[Vec<u8>],
+    head: &Head<'_>,
 ) -> Standing {
     let now = host::now();
-    let checked = header::decode(values.iter().map(Vec::as_slice)).and_then(|token| {
+    let checked = header::decode(head.identities.iter().copied()).and_then(|token| {
         let token = token.unwrap_or_default();
-        let known = verify(policy, token, now)?;
+        let known = verify(policy, token, now, head)?;
         replay::admit(known.identity.claims(), now)?;
         Ok((Memory::Accepted { at: now, token }.encode(), known))
     });
@@ -166,13 +211,13 @@ fn establish(
 }
 
 /// The standing of a connection that was checked before.
-fn recall(policy: &Policy, connections: &RefCell<Connections>, memory: Vec<u8>) -> Standing {
+fn recall(policy: &Policy, connections: &RefCell<Connections>, memory: Vec<u8>, head: &Head<'_>) -> Standing {
     if let Some(known) = connections.borrow_mut().get(&memory) {
         return Standing::Verified(known);
     }
     match Memory::decode(&memory) {
         Memory::Refused(refusal) => Standing::Refused(refusal),
-        Memory::Accepted { at, token } => match verify(policy, token, at) {
+        Memory::Accepted { at, token } => match verify(policy, token, at, head) {
             Ok(known) => {
                 let known = Rc::new(known);
                 connections.borrow_mut().insert(memory, Rc::clone(&known));
@@ -184,18 +229,18 @@ fn recall(policy: &Policy, connections: &RefCell<Connections>, memory: Vec<u8>) 
 }
 
 /// Verifies a token for the current connection, as of `at`.
-fn verify(policy: &Policy, token: &[u8], at: UnixNanos) -> Result<Known, Refusal> {
+fn verify(policy: &Policy, token: &[u8], at: UnixNanos, head: &Head<'_>) -> Result<Known, Refusal> {
     let token = UnverifiedToken::parse(token)?;
-    let (source, destination) = endpoints()?;
+    let (source, destination) = endpoints(head)?;
     let identity = token.verify(policy.trusted_keys(), at, Binding::Connection { source, destination })?;
     let resolved = policy.resolve_identity(Presented::Verified(&identity));
-    Ok(Known { identity, resolved, destination, route: RefCell::default() })
+    Ok(Known { identity, resolved, destination, route: RefCell::default(), answered: RefCell::default() })
 }
 
 /// The connection's two ends: the peer's own address and the address that it connected to.
-fn endpoints() -> Result<(SocketAddr, SocketAddr), Refusal> {
+fn endpoints(head: &Head<'_>) -> Result<(SocketAddr, SocketAddr), Refusal> {
     let unknown = |reason, detail| Refusal::new(reason, detail);
-    let source = host::direct_source().or_else(forwarded_free_source).ok_or_else(|| {
+    let source = host::direct_source().or_else(|| forwarded_free_source(head)).ok_or_else(|| {
         unknown(
             RefusalReason::WrongSource,
             "the proxy does not tell the peer's own address: add the set_filter_state listener filter for procgate.source",
@@ -209,8 +254,8 @@ fn endpoints() -> Result<(SocketAddr, SocketAddr), Refusal> {
 
 /// The source as the HTTP connection manager tells it, where no listener filter has kept the peer's
 /// own. A client can choose it with `x-forwarded-for`, so a request that has the field has no source.
-fn forwarded_free_source() -> Option<SocketAddr> {
-    if host::request_field("x-forwarded-for").is_some() { None } else { host::source() }
+fn forwarded_free_source(head: &Head<'_>) -> Option<SocketAddr> {
+    if head.is_forwarded { None } else { host::source() }
 }
 
 /// What Envoy keeps with a connection: the outcome of the one check of its identity.

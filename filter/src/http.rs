@@ -1,13 +1,14 @@
 //! One HTTP request: who asks, whether it may, and what is said about it.
 
-use crate::connection::{self, Standing};
-use crate::host;
+use crate::connection::{self, Answer, Standing};
+use crate::head::Head;
+use crate::host::{self, Metric};
 use crate::metrics::Series;
 use crate::plugin::Plugin;
 use core::net::SocketAddr;
-use procgate_identity::Carrier;
+use procgate_identity::{Carrier, UnixNanos};
 use procgate_policy::{
-    Denial, Destination, Direction, Event, Finding, Http, Judgement, Permit, Presented, Record, Verdict,
+    Denial, Destination, Direction, Event, Judgement, Permit, Presented, Record, RecordTemplate, Verdict,
     judge,
 };
 use proxy_wasm::traits::{Context, HttpContext};
@@ -30,18 +31,59 @@ impl Context for Request {}
 
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        #[cfg(feature = "crash-for-tests")]
-        crash_if_asked();
         let plugin = &*self.plugin;
-        let standing = connection::standing(&plugin.policy, &plugin.connections, &plugin.metrics);
-        let asked = Asked::read(&standing);
-        let Judgement { verdict, finding } = asked.judge(plugin, &standing);
-        let id = plugin.next_id();
-        report(plugin, &id, &standing, &asked, &finding);
-        match verdict {
-            Verdict::Proceed(permit) => proceed(permit),
-            Verdict::Refuse(denial) => refuse(&denial, &id),
+        let fields = host::request_fields();
+        let (head, standing) = match fields.entries() {
+            Some(entries) => {
+                let head = Head::of(&entries);
+                #[cfg(feature = "crash-for-tests")]
+                crash_if_asked(&head);
+                let standing =
+                    connection::standing(&plugin.policy, &plugin.connections, &plugin.metrics, &head);
+                (head, standing)
+            }
+            None => (Head::default(), Standing::Fault("the proxy does not tell the request's fields")),
+        };
+        if let Standing::Verified(known) = &standing
+            && let Some(answer) = known.answered(&head)
+        {
+            report(&answer.record, host::now(), &plugin.next_id(), answer.counter);
+            return proceed(answer.permit.again());
         }
+        decide(plugin, &standing, &head)
+    }
+}
+
+/// Judges a request, and does what comes of it.
+fn decide(plugin: &Plugin, standing: &Standing, head: &Head<'_>) -> Action {
+    let destination =
+        Destination { host: Some(&head.authority), address: address(standing), http: Some(head.http()) };
+    let Judgement { verdict, finding } = judged(plugin, standing, &destination);
+    let (time, id) = (host::now(), plugin.next_id());
+    let (carrier, identity) = match standing {
+        Standing::Absent | Standing::Fault(_) => (None, None),
+        Standing::Refused(_) => (Some(Carrier::Header), None),
+        Standing::Verified(known) => (Some(Carrier::Header), Some(&known.identity)),
+    };
+    let direction = Direction::Outbound;
+    let event = Event { time, id: &id, direction, carrier, identity, destination, sni: None };
+    let record = Record::of(&finding, &event);
+    let counter = plugin.metrics.counter(Series {
+        decision: record.decision(),
+        reason: finding.reason,
+        direction: direction.code(),
+        carrier: carrier.map_or("none", Carrier::code),
+    });
+    let record = record.template();
+    report(&record, time, &id, counter);
+    match verdict {
+        Verdict::Proceed(permit) => {
+            if let Standing::Verified(known) = standing {
+                known.answer(head, Answer { permit: permit.again(), record, counter });
+            }
+            proceed(permit)
+        }
+        Verdict::Refuse(denial) => refuse(&denial, &id, head.is_grpc),
     }
 }
 
@@ -51,12 +93,12 @@ fn proceed(_: Permit) -> Action {
 }
 
 /// Answers in the upstream's place: what happened, why, and what to do, but nothing of the policy.
-fn refuse(denial: &Denial, id: &str) -> Action {
+fn refuse(denial: &Denial, id: &str, is_grpc: bool) -> Action {
     let reason = denial.reason();
     // None of the three texts needs escaping: two are ours, and ids are hexadecimal.
     let (code, next) = (reason.code(), reason.next_step());
     let body = format!(r#"{{"decision":"deny","reason":"{code}","id":"{id}","next":"{next}"}}"#);
-    if is_grpc() {
+    if is_grpc {
         host::respond_grpc_denied(&body);
     } else {
         host::respond(403, vec![("content-type", "application/json")], &body);
@@ -64,79 +106,37 @@ fn refuse(denial: &Denial, id: &str) -> Action {
     Action::Pause
 }
 
-fn is_grpc() -> bool {
-    let kind = host::request_field("content-type").unwrap_or_default();
-    kind.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest, [] | [b'+' | b';', ..]))
+/// Where the connection goes, which for a verified one was found out when it was verified.
+fn address(standing: &Standing) -> Option<SocketAddr> {
+    match standing {
+        Standing::Verified(known) => Some(known.destination),
+        Standing::Absent | Standing::Refused(_) | Standing::Fault(_) => host::destination(),
+    }
 }
 
-/// What the request asks for, as text. Envoy passes no field that is not ASCII but the path, where
-/// whatever replaces such bytes is as unclear as they were.
-#[derive(Debug)]
-struct Asked {
-    authority: String,
-    method: String,
-    path: String,
-    address: Option<SocketAddr>,
-}
-
-impl Asked {
-    fn read(standing: &Standing) -> Self {
-        let field = |name| match String::from_utf8(host::request_field(name).unwrap_or_default()) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        };
-        let address = match standing {
-            Standing::Verified(known) => Some(known.destination),
-            Standing::Absent | Standing::Refused(_) | Standing::Fault(_) => host::destination(),
-        };
-        Self { authority: field(":authority"), method: field(":method"), path: field(":path"), address }
-    }
-
-    fn destination(&self) -> Destination<'_> {
-        let http = Http { method: &self.method, path: &self.path };
-        Destination { host: Some(&self.authority), address: self.address, http: Some(http) }
-    }
-
-    fn judge<'p>(&self, plugin: &'p Plugin, standing: &Standing) -> Judgement<'p> {
-        let destination = self.destination();
-        match standing {
-            Standing::Verified(known) => {
-                let route = known.route(&plugin.policy, &destination);
-                plugin.policy.decide(&known.resolved, &route, destination.http)
-            }
-            Standing::Absent => judge(&plugin.policy, Presented::Absent, &destination),
-            Standing::Refused(refusal) => judge(&plugin.policy, Presented::Refused(refusal), &destination),
-            Standing::Fault(fault) => judge(&plugin.policy, Presented::Fault(fault), &destination),
+fn judged<'p>(plugin: &'p Plugin, standing: &Standing, destination: &Destination<'_>) -> Judgement<'p> {
+    let presented = match standing {
+        Standing::Verified(known) => {
+            let route = known.route(&plugin.policy, destination);
+            return plugin.policy.decide(&known.resolved, &route, destination.http);
         }
-    }
+        Standing::Absent => Presented::Absent,
+        Standing::Refused(refusal) => Presented::Refused(refusal),
+        Standing::Fault(fault) => Presented::Fault(fault),
+    };
+    judge(&plugin.policy, presented, destination)
 }
 
 /// Leaves the record for the access log and counts the decision.
-fn report(plugin: &Plugin, id: &str, standing: &Standing, asked: &Asked, finding: &Finding<'_>) {
-    let (carrier, identity) = match standing {
-        Standing::Absent | Standing::Fault(_) => (None, None),
-        Standing::Refused(_) => (Some(Carrier::Header), None),
-        Standing::Verified(known) => (Some(Carrier::Header), Some(&known.identity)),
-    };
-    let direction = Direction::Outbound;
-    let destination = asked.destination();
-    let record = Record::of(
-        finding,
-        &Event { time: host::now(), id, direction, carrier, identity, destination, sni: None },
-    );
-    host::record(&record.to_json());
-    plugin.metrics.decided(Series {
-        decision: record.decision(),
-        reason: finding.reason,
-        direction: direction.code(),
-        carrier: carrier.map_or("none", Carrier::code),
-    });
+fn report(record: &RecordTemplate, time: UnixNanos, id: &str, counter: Option<Metric>) {
+    host::record(&record.to_json(time, id));
+    host::increment(counter);
 }
 
 #[cfg(feature = "crash-for-tests")]
 #[allow(clippy::panic, reason = "the one purpose of this feature")]
-fn crash_if_asked() {
-    if host::request_field("x-procgate-crash").is_some() {
+fn crash_if_asked(head: &Head<'_>) {
+    if head.crash {
         panic!("a test asked for this");
     }
 }

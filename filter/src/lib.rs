@@ -4,6 +4,7 @@
 //! asks for, [`http`] lets it proceed or answers in the upstream's place, and leaves the record.
 
 mod connection;
+mod head;
 mod host;
 mod http;
 mod metrics;

@@ -42,18 +42,15 @@ impl Metrics {
         }
     }
 
-    /// Counts a decision.
-    pub(crate) fn decided(&self, series: Series) {
+    /// The counter of such decisions.
+    pub(crate) fn counter(&self, series: Series) -> Option<Metric> {
         let mut decisions = self.decisions.borrow_mut();
         let metric = decisions.iter().find(|(known, _)| *known == series).map(|(_, metric)| *metric);
-        let metric = metric.unwrap_or_else(|| {
+        metric.unwrap_or_else(|| {
             let metric = series.define();
             decisions.push((series, metric));
             metric
-        });
-        if let Some(counter) = metric {
-            host::increment(counter);
-        }
+        })
     }
 
     /// Notes how long the check of an identity took.

@@ -25,6 +25,20 @@ impl Digest {
         Self(bytes)
     }
 
+    /// The 64 lower-case hex digits, in ASCII. Takes no formatting machinery: records have two of them.
+    #[inline]
+    #[must_use]
+    pub fn hex(&self) -> [u8; 64] {
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+                let offset = if value < 10 { b'0' } else { b'a'.wrapping_sub(10) };
+                *digit = value.wrapping_add(offset);
+            }
+        }
+        hex
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
@@ -35,7 +49,7 @@ impl Digest {
 impl fmt::Display for Digest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(PREFIX)?;
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        out.write_str(core::str::from_utf8(&self.hex()).unwrap_or_default())
     }
 }
 

@@ -8,11 +8,19 @@ use crate::reason::Reason;
 use crate::resolve::{Outcome, ResolvedDestination, ResolvedIdentity};
 use procgate_identity::RefusalReason;
 
-/// Leave for one connection or request to proceed. It cannot be copied and nothing but a judgement
-/// makes one; whoever lets something proceed has to consume it.
+/// Leave for one connection or request to proceed. Nothing but a judgement makes one; whoever lets
+/// something proceed has to consume it.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit is for letting the connection proceed"]
 pub struct Permit(());
+
+impl Permit {
+    /// The permit for the same question asked again: of the same policy, about the same identity,
+    /// destination and request. The answer depends on nothing else.
+    pub const fn again(&self) -> Self {
+        Self(())
+    }
+}
 
 /// Refusal of one connection or request.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,6 +87,7 @@ pub fn judge<'p>(
 
 impl Policy {
     /// Judges one connection or request whose ends were looked up before.
+    #[inline]
     pub fn decide(
         &self,
         identity: &ResolvedIdentity,
@@ -95,6 +104,7 @@ impl Policy {
         Judgement { verdict, finding }
     }
 
+    #[inline]
     fn find(
         &self,
         identity: &ResolvedIdentity,
@@ -144,11 +154,13 @@ impl Policy {
         finding
     }
 
+    #[inline]
     fn rule(&self, rank: Rank) -> Option<(&str, Effect)> {
         let place = self.index().by_rank.get(rank.place()?)?;
         self.model().rules.get(*place).map(|rule| (rule.name.as_str(), rule.effect))
     }
 
+    #[inline]
     fn process_name(&self, number: u32) -> Option<&str> {
         let place = usize::try_from(number).ok()?;
         self.model().processes.get(place).map(|process| process.name.as_str())

@@ -40,7 +40,7 @@ pub use raw::{
     RawPort, RawProcess, RawRule, RawSelector, RawTo, RawTrust,
 };
 pub use reason::Reason;
-pub use record::{Direction, Event, MAX_RECORD_BYTES, RECORD_VERSION, Record, RecordError};
+pub use record::{Direction, Event, MAX_RECORD_BYTES, RECORD_VERSION, Record, RecordError, RecordTemplate};
 pub use resolve::{ResolvedDestination, ResolvedIdentity};
 
 /// The JSON Schema (draft 2020-12) of version 1: exactly the documents that [`RawPolicy::from_json`]

@@ -121,17 +121,20 @@ impl Cells {
     }
 
     /// The cell of a pair.
+    #[inline]
     pub(super) fn get(&self, from: u32, to: u32) -> Option<&Cell> {
         self.cells.get(&(from, to))
     }
 
     /// Looks up what does not depend on the cell.
+    #[inline]
     pub(super) fn prepare(&self, request: &Request<'_>) -> Prepared {
         let method = request.http.map_or(Symbols::UNKNOWN, |(method, _)| self.methods.get(method));
         Prepared { method, path: self.paths.prepare(request.http.map(|(_, path)| path)) }
     }
 
     /// The best rule of the cell that the request meets.
+    #[inline]
     pub(super) fn best(&self, cell: &Cell, request: &Request<'_>, prepared: &Prepared) -> Rank {
         let mut best = Rank::NONE;
         let mut lengths = cell.port_lengths;
@@ -153,10 +156,12 @@ impl Cells {
         best
     }
 
+    #[inline]
     fn best_of_leaf(&self, key: (u32, u32, PortPrefix), prepared: &Prepared) -> Rank {
         self.leaves.get(&key).map_or(Rank::NONE, |leaf| self.paths.best(leaf, &prepared.path))
     }
 
+    #[inline]
     fn best_of_whole(&self, whole: &Whole, request: &Request<'_>, prepared: &Prepared) -> Rank {
         let port = whole.ports.is_empty()
             || request.port.is_some_and(|port| whole.ports.iter().any(|range| range.contains(port)));
@@ -166,6 +171,7 @@ impl Cells {
 }
 
 /// The block of this length around the port; without a port only the block of all ports.
+#[inline]
 fn prefix(port: Option<u16>, length: u32) -> Option<PortPrefix> {
     match port {
         Some(port) => Some(PortPrefix::of(port, length)),

@@ -120,6 +120,7 @@ impl Index {
     }
 
     /// The rule that decides between these two ends, or the nearest.
+    #[inline]
     pub(crate) fn find(&self, from: &[Atom], to: &[Atom], request: &Request<'_>) -> Found {
         let mut found = Found { rule: Rank::NONE, nearest: Rank::NONE };
         let path = self.cells.prepare(request);

@@ -131,6 +131,7 @@ impl Paths {
         id
     }
 
+    #[inline]
     fn node(&self, id: NodeId) -> Option<&Node> {
         usize::try_from(id.0).ok().and_then(|at| self.nodes.get(at))
     }
@@ -140,6 +141,7 @@ impl Paths {
     }
 
     /// Looks each segment of a path up, once for all leaves.
+    #[inline]
     pub(super) fn prepare(&self, path: Option<&str>) -> PreparedPath {
         let Some(path) = path.filter(|_| !self.is_empty()) else { return PreparedPath::Absent };
         let RequestPath::Clear(path) = RequestPath::parse(path) else { return PreparedPath::Unclear };
@@ -155,6 +157,7 @@ impl Paths {
     }
 
     /// The best rule of the leaf that this path meets.
+    #[inline]
     pub(super) fn best(&self, leaf: &Leaf, path: &PreparedPath) -> Rank {
         match path {
             PreparedPath::Absent => leaf.any,
@@ -168,6 +171,7 @@ impl Paths {
     }
 
     /// Goes down as deep as patterns go, which [`MAX_SEGMENTS`] bounds.
+    #[inline]
     fn walk(&self, node: NodeId, segments: &[u32], ends: bool) -> Rank {
         let Some(here) = self.node(node) else { return Rank::NONE };
         let Some((segment, rest)) = segments.split_first() else {

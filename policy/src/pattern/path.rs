@@ -149,6 +149,7 @@ pub(crate) struct Segments<'a> {
 
 impl Segments<'_> {
     /// The segments, of which there is at least one.
+    #[inline]
     pub(crate) fn iter(&self) -> core::str::Split<'_, char> {
         self.text.split('/')
     }

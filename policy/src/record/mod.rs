@@ -10,6 +10,7 @@ mod write;
 
 pub use read::RecordError;
 pub(crate) use time::day_of;
+pub use write::RecordTemplate;
 
 use crate::connection::{Destination, Http};
 use crate::judge::Finding;
@@ -119,6 +120,7 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// The record of what a policy found.
+    #[inline]
     #[must_use]
     pub fn of(finding: &'a Finding<'_>, event: &Event<'a>) -> Self {
         let claims = event.identity.map(VerifiedIdentity::claims);
@@ -152,6 +154,7 @@ impl<'a> Record<'a> {
     }
 
     /// `allow` or `deny`.
+    #[inline]
     #[must_use]
     pub fn decision(&self) -> &'static str {
         if self.reason == Reason::Allowed { "allow" } else { "deny" }
@@ -159,6 +162,7 @@ impl<'a> Record<'a> {
 }
 
 /// The text, or its beginning and `…`.
+#[inline]
 fn cut(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most {
         return Cow::Borrowed(text);

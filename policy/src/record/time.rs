@@ -9,6 +9,7 @@ const SECONDS_PER_DAY: u64 = 86_400;
 const FORM: &[u8; 30] = b"0000-00-00T00:00:00.000000000Z";
 
 /// Writes the time. `u64` nanoseconds end in the year 2554, so a year has four digits.
+#[inline]
 pub(super) fn write(out: &mut String, time: UnixNanos) {
     let seconds = time.0 / NANOS_PER_SECOND;
     let (year, month, day) = civil(seconds / SECONDS_PER_DAY);
@@ -69,6 +70,7 @@ pub(crate) fn day_of(text: &str) -> Option<u64> {
 
 /// Year, month and day of a day since 1970-01-01; Howard Hinnant's `civil_from_days`, in which a
 /// year begins in March so that the leap day ends it.
+#[inline]
 fn civil(days: u64) -> (u64, u64, u64) {
     let days = days.saturating_add(719_468);
     let era = days / 146_097;

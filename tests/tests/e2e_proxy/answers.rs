@@ -7,6 +7,7 @@ use procgate_tests::tokens::SUBJECT;
 use procgate_tests::until::until;
 use procgate_tests::wire::{HOST, Http2, get, token_line};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 #[test]
 fn a_denial_says_why_and_what_next_and_nothing_of_the_policy() {
@@ -54,6 +55,32 @@ fn the_answer_the_log_and_the_request_share_an_id() {
     let id = answer.json()["id"].as_str().unwrap().to_owned();
     let record = proxy.envoy.record("the record of this id", |record| record.id == id);
     assert_eq!(Some(record.reason.code()), answer.reason().as_deref());
+}
+
+#[test]
+fn the_same_request_again_is_recorded_and_counted_again_and_another_one_is_judged_anew() {
+    let only_get = r#""methods":["GET"],"paths""#;
+    let proxy = Proxy::start_with(|setup| setup.policy = setup.policy.replace(r#""paths""#, only_get));
+    let (mut connection, line) = proxy.connect();
+    let mut ask = |method: &str, path: &str, lines: &str| {
+        connection.ask(procgate_tests::wire::request(method, path, lines, "")).status
+    };
+    assert_eq!(ask("GET", "/charge/1", &line), 200);
+    assert_eq!([ask("GET", "/charge/1", ""), ask("GET", "/charge/1", "")], [200, 200]);
+    assert_eq!([ask("GET", "/refund/1", ""), ask("DELETE", "/charge/1", "")], [403, 403]);
+    assert_eq!([ask("GET", "/charge/1", ""), ask("GET", "/charge/2", "")], [200, 200]);
+
+    let records = until("all seven records", || Some(proxy.envoy.records()).filter(|all| all.len() == 7));
+    let ids: BTreeSet<_> = records.iter().map(|record| record.id.clone()).collect();
+    assert_eq!(ids.len(), 7);
+    assert!(records.is_sorted_by_key(|record| record.time));
+    let asked = records.iter().map(|record| (record.method.as_deref(), record.path.as_deref()));
+    let asked: Vec<_> =
+        asked.map(|(method, path)| format!("{} {}", method.unwrap(), path.unwrap())).collect();
+    let again = "GET /charge/1";
+    assert_eq!(asked, [again, again, again, "GET /refund/1", "DELETE /charge/1", again, "GET /charge/2"]);
+    let labels = [("decision", "allow"), ("reason", "allowed")];
+    until("five counted", || (proxy.envoy.metric("procgate_decisions_total", &labels) == 5).then_some(()));
 }
 
 #[test]

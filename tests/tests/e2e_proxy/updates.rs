@@ -17,7 +17,7 @@ fn a_new_policy_applies_to_open_connections_at_once() {
     let mut policy = proxy.policy();
     policy["rules"][0]["allow"]["to"]["paths"] = json!(["/refund/**"]);
     proxy.envoy.write_policy(&policy);
-    await_reason(&mut open, "/charge/2", "no-matching-rule");
+    await_reason(&mut open, "/charge/1", "no-matching-rule");
     assert_eq!(open.ask(get("/refund/1", "")).status, 200);
 }
 
