@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 21;
 const CONNECTS: usize = 500;
 
 /// The word that makes this program the one that connects.

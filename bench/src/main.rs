@@ -2,7 +2,7 @@
 //!
 //! All chains are served by one Envoy with one worker, in short rounds that take turns, because the
 //! machine's speed drifts. CPU time is the kernel's account of Envoy's threads, so the client's own
-//! work does not count. Figures are medians over the rounds, and ratios are taken within a round.
+//! work does not count. Figures are the rounds' lowest tenth: other work on the machine only ever adds.
 
 #![allow(
     clippy::unwrap_used,
