@@ -13,6 +13,10 @@ use std::time::SystemTime;
 /// Filter state that a `set_filter_state` listener filter fills with the peer's own address
 /// (`%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%`).
 const DIRECT_SOURCE: &str = "procgate.source";
+/// Where the proxy_protocol listener filter puts the TLVs that its rules name, and the name under which
+/// its rule for [`TLV_TYPE`](procgate_identity::carrier::proxy_v2::TLV_TYPE) puts ours.
+const TLVS: &str = "envoy.network.proxy_protocol.tlv";
+const TOKEN_TLV: &str = "procgate";
 /// What is remembered with a connection; Envoy shows it as `wasm.procgate_connection`.
 const CONNECTION_MEMORY: &str = "procgate_connection";
 /// The record of a decision; access logs show it with `%FILTER_STATE(wasm.procgate:PLAIN)%`.
@@ -65,6 +69,27 @@ pub(crate) fn remember(bytes: &[u8]) {
 /// Leaves the decision's record for the access log.
 pub(crate) fn record(json: &str) {
     let _ = hostcalls::set_property(vec![RECORD], Some(json.as_bytes()));
+}
+
+/// The token of a PROXY v2 preface, of which the proxy_protocol listener filter has kept it.
+pub(crate) fn preface_token() -> Option<Vec<u8>> {
+    property(&["filter_state", TLVS, TOKEN_TLV])
+}
+
+/// The server name of the TLS handshake, where a listener filter has read it.
+pub(crate) fn server_name() -> Option<String> {
+    let name = property(&["connection", "requested_server_name"])?;
+    String::from_utf8(name).ok().filter(|name| !name.is_empty())
+}
+
+/// The name that the configuration gives to this use of the plugin (`root_id`).
+pub(crate) fn root_id() -> Vec<u8> {
+    property(&["plugin_root_id"]).unwrap_or_default()
+}
+
+/// Ends the connection with the peer.
+pub(crate) fn close_downstream() {
+    let _ = hostcalls::close_downstream();
 }
 
 /// The peer's own address as a listener filter saw it.

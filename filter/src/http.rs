@@ -1,16 +1,12 @@
 //! One HTTP request: who asks, whether it may, and what is said about it.
 
-use crate::connection::{self, Answer, Standing};
+use crate::connection::{self, Answer, Offer, Standing};
+use crate::decision::{self, Asked, Decision};
 use crate::head::Head;
-use crate::host::{self, Metric};
-use crate::metrics::Series;
+use crate::host;
 use crate::plugin::Plugin;
-use core::net::SocketAddr;
-use procgate_identity::{Carrier, UnixNanos};
-use procgate_policy::{
-    Denial, Destination, Direction, Event, Judgement, Permit, Presented, Record, RecordTemplate, Verdict,
-    judge,
-};
+use procgate_identity::carrier::header;
+use procgate_policy::{Denial, Permit, Verdict};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::rc::Rc;
@@ -38,8 +34,12 @@ impl HttpContext for Request {
                 let head = Head::of(&entries);
                 #[cfg(feature = "crash-for-tests")]
                 crash_if_asked(&head);
-                let standing =
-                    connection::standing(&plugin.policy, &plugin.connections, &plugin.metrics, &head);
+                if !head.identities.is_empty() {
+                    // The upstream never sees it.
+                    host::remove_request_field(header::NAME);
+                }
+                let offer = Offer { fields: &head.identities, is_forwarded: head.is_forwarded };
+                let standing = connection::standing(plugin, offer);
                 (head, standing)
             }
             None => (Head::default(), Standing::Fault("the proxy does not tell the request's fields")),
@@ -47,7 +47,7 @@ impl HttpContext for Request {
         if let Standing::Verified(known) = &standing
             && let Some(answer) = known.answered(&head)
         {
-            report(&answer.record, host::now(), &plugin.next_id(), answer.counter);
+            decision::report(&answer.record, host::now(), &plugin.next_id(), answer.counter);
             return proceed(answer.permit.again());
         }
         decide(plugin, &standing, &head)
@@ -56,26 +56,8 @@ impl HttpContext for Request {
 
 /// Judges a request, and does what comes of it.
 fn decide(plugin: &Plugin, standing: &Standing, head: &Head<'_>) -> Action {
-    let destination =
-        Destination { host: Some(&head.authority), address: address(standing), http: Some(head.http()) };
-    let Judgement { verdict, finding } = judged(plugin, standing, &destination);
-    let (time, id) = (host::now(), plugin.next_id());
-    let (carrier, identity) = match standing {
-        Standing::Absent | Standing::Fault(_) => (None, None),
-        Standing::Refused(_) => (Some(Carrier::Header), None),
-        Standing::Verified(known) => (Some(Carrier::Header), Some(&known.identity)),
-    };
-    let direction = Direction::Outbound;
-    let event = Event { time, id: &id, direction, carrier, identity, destination, sni: None };
-    let record = Record::of(&finding, &event);
-    let counter = plugin.metrics.counter(Series {
-        decision: record.decision(),
-        reason: finding.reason,
-        direction: direction.code(),
-        carrier: carrier.map_or("none", Carrier::code),
-    });
-    let record = record.template();
-    report(&record, time, &id, counter);
+    let asked = Asked { host: Some(&head.authority), http: Some(head.http()), ..Asked::default() };
+    let Decision { verdict, id, record, counter } = decision::decide(plugin, standing, asked);
     match verdict {
         Verdict::Proceed(permit) => {
             if let Standing::Verified(known) = standing {
@@ -104,33 +86,6 @@ fn refuse(denial: &Denial, id: &str, is_grpc: bool) -> Action {
         host::respond(403, vec![("content-type", "application/json")], &body);
     }
     Action::Pause
-}
-
-/// Where the connection goes, which for a verified one was found out when it was verified.
-fn address(standing: &Standing) -> Option<SocketAddr> {
-    match standing {
-        Standing::Verified(known) => Some(known.destination),
-        Standing::Absent | Standing::Refused(_) | Standing::Fault(_) => host::destination(),
-    }
-}
-
-fn judged<'p>(plugin: &'p Plugin, standing: &Standing, destination: &Destination<'_>) -> Judgement<'p> {
-    let presented = match standing {
-        Standing::Verified(known) => {
-            let route = known.route(&plugin.policy, destination);
-            return plugin.policy.decide(&known.resolved, &route, destination.http);
-        }
-        Standing::Absent => Presented::Absent,
-        Standing::Refused(refusal) => Presented::Refused(refusal),
-        Standing::Fault(fault) => Presented::Fault(fault),
-    };
-    judge(&plugin.policy, presented, destination)
-}
-
-/// Leaves the record for the access log and counts the decision.
-fn report(record: &RecordTemplate, time: UnixNanos, id: &str, counter: Option<Metric>) {
-    host::record(&record.to_json(time, id));
-    host::increment(counter);
 }
 
 #[cfg(feature = "crash-for-tests")]

@@ -1,13 +1,16 @@
 //! The proxy-wasm plugin: a thin adapter from Envoy to the policy.
 //!
-//! A request's way: [`connection`] finds out who the connection belongs to, the policy judges what it
-//! asks for, [`http`] lets it proceed or answers in the upstream's place, and leaves the record.
+//! [`connection`] finds out who a connection belongs to, [`decision`] has the policy judge what it asks for
+//! and leaves the record; [`http`] then lets a request proceed or answers in the upstream's place, and
+//! [`network`] lets a connection proceed or closes it.
 
 mod connection;
+mod decision;
 mod head;
 mod host;
 mod http;
 mod metrics;
+mod network;
 mod plugin;
 mod replay;
 

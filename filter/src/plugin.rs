@@ -4,9 +4,10 @@ use crate::connection::Connections;
 use crate::host;
 use crate::http::Request;
 use crate::metrics::Metrics;
+use crate::network::Connection;
 use crate::replay;
 use procgate_policy::Policy;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
@@ -16,7 +17,13 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub(crate) struct Root {
     plugin: Option<Rc<Plugin>>,
+    /// Whether it was configured as a network filter, with the name [`NETWORK`].
+    is_network: bool,
 }
+
+/// The `root_id` of the plugin where it is a network filter. With any other it is an HTTP filter: Envoy
+/// does not tell which it is.
+const NETWORK: &[u8] = b"network";
 
 /// What the requests of one plugin share within a worker.
 #[derive(Debug)]
@@ -33,6 +40,7 @@ impl RootContext for Root {
     /// Takes a policy in, or refuses it: at boot Envoy then does not start, and an update is rejected
     /// while the policy before goes on serving.
     fn on_configure(&mut self, size: usize) -> bool {
+        self.is_network = host::root_id() == NETWORK;
         match Plugin::configure(&host::configuration(size)) {
             Ok(plugin) => self.plugin = Some(Rc::new(plugin)),
             Err(lines) => {
@@ -50,8 +58,13 @@ impl RootContext for Root {
         Some(Box::new(Request::new(plugin)))
     }
 
+    fn create_stream_context(&self, _: u32) -> Option<Box<dyn StreamContext>> {
+        let plugin = self.plugin.as_ref().map(Rc::clone)?;
+        Some(Box::new(Connection::new(plugin)))
+    }
+
     fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+        Some(if self.is_network { ContextType::StreamContext } else { ContextType::HttpContext })
     }
 }
 

@@ -1,4 +1,4 @@
-//! A real Envoy that runs the project's own configuration, envoy-config/http.yaml.
+//! A real Envoy that runs the project's own configuration: envoy-config/http.yaml or tcp.yaml.
 
 use crate::tools;
 use crate::until::until;
@@ -22,7 +22,9 @@ pub struct Setup {
     pub upstream: SocketAddr,
     /// Worker threads, each with a VM of its own.
     pub workers: usize,
-    /// A change to the project's http.yaml that a test cannot do without.
+    /// Which of the project's configurations: `http` or `tcp`.
+    pub kind: &'static str,
+    /// A change to this configuration that a test cannot do without.
     pub amend: fn(String) -> String,
 }
 
@@ -31,7 +33,7 @@ impl Setup {
     #[must_use]
     pub fn new(policy: impl ToString, upstream: SocketAddr) -> Self {
         let amend = |configuration| configuration;
-        Self { wasm: tools::wasm(), policy: policy.to_string(), upstream, workers: 2, amend }
+        Self { wasm: tools::wasm(), policy: policy.to_string(), upstream, workers: 2, kind: "http", amend }
     }
 }
 
@@ -65,7 +67,7 @@ impl Envoy {
     pub fn start_with_any(setup: Setup) -> Self {
         let folder = tempfile::Builder::new().prefix("procgate-envoy-").tempdir().unwrap();
         render(folder.path(), &setup, UNKNOWN);
-        let process = spawn(folder.path(), setup.workers);
+        let process = spawn(folder.path(), &setup);
         let mut envoy = Self { setup, folder, process, admin: UNKNOWN, address: UNKNOWN };
         envoy.await_readiness();
         envoy
@@ -75,7 +77,7 @@ impl Envoy {
     pub fn restart(&mut self) {
         self.stop();
         fs::remove_file(self.folder.path().join("admin")).unwrap();
-        self.process = spawn(self.folder.path(), self.setup.workers);
+        self.process = spawn(self.folder.path(), &self.setup);
         self.await_readiness();
     }
 
@@ -146,7 +148,7 @@ impl Envoy {
         fs::read_to_string(self.folder.path().join("envoy.log")).unwrap_or_default()
     }
 
-    /// The access log so far, an object for each request.
+    /// The access log so far, an object for each request or connection.
     #[must_use]
     pub fn access_log(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default();
@@ -176,7 +178,7 @@ impl Envoy {
     /// How many of the policies written so far Envoy could not read, or the plugin has refused.
     #[must_use]
     pub fn rejected_policies(&self) -> u64 {
-        self.metric("http_filter_procgate_config_fail", &[])
+        self.metric("filter_procgate_config_fail", &[])
     }
 }
 
@@ -195,6 +197,8 @@ fn render(folder: &Path, setup: &Setup, listen: SocketAddr) {
     fs::write(&policy, &setup.policy).unwrap();
     let status = Command::new(tools::project().join("envoy-config/render"))
         .arg(folder)
+        .arg(setup.kind)
+        .env("PROCGATE_TCP_CLUSTER", "upstream")
         .env("PROCGATE_WASM", &setup.wasm)
         .env("PROCGATE_POLICY", policy)
         .env("PROCGATE_LISTEN_ADDRESS", listen.ip().to_string())
@@ -205,19 +209,19 @@ fn render(folder: &Path, setup: &Setup, listen: SocketAddr) {
         .env("PROCGATE_ACCESS_LOG", folder.join("access.log"))
         .status();
     assert!(status.unwrap().success(), "envoy-config/render failed");
-    let configuration = folder.join("http.yaml");
+    let configuration = folder.join(format!("{}.yaml", setup.kind));
     let text = fs::read_to_string(&configuration).unwrap();
     fs::write(configuration, (setup.amend)(text)).unwrap();
 }
 
-fn spawn(folder: &Path, workers: usize) -> Child {
+fn spawn(folder: &Path, setup: &Setup) -> Child {
     let log = File::options().create(true).append(true).open(folder.join("envoy.log")).unwrap();
     Command::new(tools::envoy())
         .arg("--config-path")
-        .arg(folder.join("http.yaml"))
+        .arg(folder.join(format!("{}.yaml", setup.kind)))
         .arg("--admin-address-path")
         .arg(folder.join("admin"))
-        .args(["--concurrency", &workers.to_string(), "--disable-hot-restart"])
+        .args(["--concurrency", &setup.workers.to_string(), "--disable-hot-restart"])
         // Little enough to be read where a test fails.
         .args(["--log-level", "warning", "--component-log-level", "wasm:info,config:info"])
         // Lines of the access log are there at once, not after ten seconds.

@@ -1,6 +1,8 @@
 //! The token as a TLV of a PROXY protocol v2 preface
 //! (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, section 2.2).
 
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+
 use crate::refusal::{Refusal, RefusalReason};
 use crate::token::MAX_TOKEN_BYTES;
 
@@ -14,6 +16,40 @@ pub fn encode(token: &str) -> Option<Vec<u8>> {
     let mut tlv = vec![TLV_TYPE, high, low];
     tlv.extend_from_slice(token.as_bytes());
     Some(tlv)
+}
+
+/// What a preface begins with: its signature, then version 2 and the command PROXY.
+const START: [u8; 13] = *b"\r\n\r\n\0\r\nQUIT\n\x21";
+const TCP_OVER_IPV4: u8 = 0x11;
+const TCP_OVER_IPV6: u8 = 0x21;
+
+/// The preface of a connection between these two addresses, with the token in it. Addresses of two
+/// families are written as IPv6. Nothing where the token is too long.
+#[must_use]
+pub fn preface(source: SocketAddr, destination: SocketAddr, token: &str) -> Option<Vec<u8>> {
+    let mut rest = Vec::with_capacity(64);
+    let family = if let (IpAddr::V4(source), IpAddr::V4(destination)) = (source.ip(), destination.ip()) {
+        rest.extend_from_slice(&source.octets());
+        rest.extend_from_slice(&destination.octets());
+        TCP_OVER_IPV4
+    } else {
+        for address in [source.ip(), destination.ip()] {
+            rest.extend_from_slice(&mapped(address).octets());
+        }
+        TCP_OVER_IPV6
+    };
+    rest.extend_from_slice(&source.port().to_be_bytes());
+    rest.extend_from_slice(&destination.port().to_be_bytes());
+    rest.extend_from_slice(&encode(token)?);
+    let length = u16::try_from(rest.len()).ok()?.to_be_bytes();
+    Some([&START[..], &[family], &length, &rest].concat())
+}
+
+fn mapped(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    }
 }
 
 /// The token among the TLVs that follow a preface's addresses: nothing where there is none of ours.
@@ -54,6 +90,27 @@ mod tests {
         assert_eq!(decode(&tlvs), Ok(Some(b"a.b.c".as_slice())));
         assert_eq!(decode(&[0x04, 0, 2, 9, 9]), Ok(None));
         assert_eq!(decode(&[]), Ok(None));
+    }
+
+    #[test]
+    fn a_preface_has_the_form_of_the_specification() {
+        let preface = preface("192.0.2.1:258".parse().unwrap(), "198.51.100.7:443".parse().unwrap(), "a.b.c");
+        let expected = [
+            &b"\x0D\x0A\x0D\x0A\x00\x0D\x0A\x51\x55\x49\x54\x0A"[..],
+            &[0x21, 0x11, 0, 20],
+            &[192, 0, 2, 1, 198, 51, 100, 7, 1, 2, 1, 187],
+            &[0xEA, 0, 5],
+            b"a.b.c",
+        ];
+        assert_eq!(preface.unwrap(), expected.concat());
+    }
+
+    #[test]
+    fn a_preface_of_two_families_is_ipv6() {
+        let preface =
+            preface("192.0.2.1:1".parse().unwrap(), "[2001:db8::1]:2".parse().unwrap(), "t").unwrap();
+        assert_eq!(preface[13..16], [0x21, 0, 40]);
+        assert_eq!(preface[16..32], "::ffff:192.0.2.1".parse::<Ipv6Addr>().unwrap().octets());
     }
 
     #[test]

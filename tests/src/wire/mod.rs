@@ -101,7 +101,11 @@ impl Connection {
 }
 
 /// A stream that is bound to this source, and reset when it is closed.
-pub(crate) fn connect(from: SocketAddr, to: SocketAddr) -> TcpStream {
+///
+/// # Panics
+/// Where there is no connection.
+#[must_use]
+pub fn connect(from: SocketAddr, to: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();
     socket.set_linger(Some(Duration::ZERO)).unwrap();

@@ -1,0 +1,168 @@
+//! The identity of a connection: established by the request that brings it, remembered for the rest.
+//!
+//! What Envoy remembers with the connection is the token itself and the time of its check, so that
+//! every plugin that meets the connection later (after a policy update, after a restart of the VM)
+//! verifies it again under its own keys: there is no way to a verified identity but verification. A
+//! table beside it spares a worker that work for the connections it knows.
+
+mod known;
+mod memory;
+
+pub(crate) use known::{Answer, Connections, Known};
+
+use crate::host;
+use crate::plugin::Plugin;
+use crate::replay;
+use core::net::SocketAddr;
+use memory::{Memory, Outcome};
+use procgate_identity::carrier::header;
+use procgate_identity::{Binding, Carrier, Refusal, RefusalReason, UnixNanos, UnverifiedToken};
+use procgate_policy::Policy;
+use std::rc::Rc;
+
+/// What the current connection is known to be.
+#[derive(Clone, Debug)]
+pub(crate) enum Standing {
+    /// It brought no identity.
+    Absent,
+    /// It brought an identity that was verified for this connection.
+    Verified(Rc<Known>),
+    /// It brought an identity that was not accepted.
+    Refused(Carrier, Refusal),
+    /// Its identity cannot be found out here.
+    Fault(&'static str),
+}
+
+/// What a request, or the connection by itself, says about who it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Offer<'a> {
+    /// The values of the header carrier's field.
+    pub(crate) fields: &'a [&'a [u8]],
+    /// Whether a request says on whose behalf it comes, as a client may: then it is not known from
+    /// where, unless a listener filter has kept the address.
+    pub(crate) is_forwarded: bool,
+}
+
+/// The standing of the current connection.
+pub(crate) fn standing(plugin: &Plugin, offer: Offer<'_>) -> Standing {
+    let Some(memory) = host::connection_memory() else {
+        if host::is_inbound() {
+            return Standing::Fault(
+                "the plugin is attached to an inbound listener: attach it to outbound ones",
+            );
+        }
+        return match find(offer.fields) {
+            Ok(None) => Standing::Absent,
+            Ok(Some((carrier, token))) => establish(plugin, carrier, Ok(&token), offer),
+            Err((carrier, refusal)) => establish(plugin, carrier, Err(refusal), offer),
+        };
+    };
+    if !offer.fields.is_empty() && !repeats(&memory, offer.fields) {
+        let detail = "the connection has an identity and this request brings another one";
+        return Standing::Refused(Carrier::Header, Refusal::new(RefusalReason::AmbiguousIdentity, detail));
+    }
+    recall(plugin, memory, offer)
+}
+
+/// A token and what brings it.
+type Carried = (Carrier, Vec<u8>);
+
+/// The token of a connection that nothing is remembered of, and what brings it.
+fn find(fields: &[&[u8]]) -> Result<Option<Carried>, (Carrier, Refusal)> {
+    let header = header::decode(fields.iter().copied()).map_err(|refusal| (Carrier::Header, refusal))?;
+    match (host::preface_token(), header) {
+        (Some(token), None) => Ok(Some((Carrier::ProxyV2, token))),
+        (None, Some(token)) => Ok(Some((Carrier::Header, token.to_vec()))),
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => {
+            let detail = "one identity came with the connection and one with its first request";
+            Err((Carrier::ProxyV2, Refusal::new(RefusalReason::AmbiguousIdentity, detail)))
+        }
+    }
+}
+
+/// Whether a later request repeats the connection's own token: a program that carries its token
+/// itself may put it on each request.
+fn repeats(memory: &[u8], fields: &[&[u8]]) -> bool {
+    let Memory { carrier, outcome } = Memory::decode(memory);
+    carrier == Carrier::Header
+        && matches!((outcome, fields), (Outcome::Accepted { token, .. }, [field]) if token == *field)
+}
+
+/// Checks the first identity of a connection, and remembers the outcome either way.
+fn establish(plugin: &Plugin, carrier: Carrier, token: Result<&[u8], Refusal>, offer: Offer<'_>) -> Standing {
+    let now = host::now();
+    let checked = token.and_then(|token| {
+        let known = verify(&plugin.policy, carrier, token, now, offer)?;
+        replay::admit(known.identity.claims(), now)?;
+        Ok((Memory { carrier, outcome: Outcome::Accepted { at: now, token } }.encode(), known))
+    });
+    plugin.metrics.verified(now, host::now());
+    match checked {
+        Ok((memory, known)) => {
+            host::remember(&memory);
+            learn(plugin, memory, known)
+        }
+        Err(refusal) => {
+            host::remember(&Memory { carrier, outcome: Outcome::Refused(refusal.clone()) }.encode());
+            Standing::Refused(carrier, refusal)
+        }
+    }
+}
+
+/// The standing of a connection that was checked before.
+fn recall(plugin: &Plugin, memory: Vec<u8>, offer: Offer<'_>) -> Standing {
+    if let Some(known) = plugin.connections.borrow_mut().get(&memory) {
+        return Standing::Verified(known);
+    }
+    let Memory { carrier, outcome } = Memory::decode(&memory);
+    match outcome {
+        Outcome::Refused(refusal) => Standing::Refused(carrier, refusal),
+        Outcome::Accepted { at, token } => match verify(&plugin.policy, carrier, token, at, offer) {
+            Ok(known) => learn(plugin, memory, known),
+            Err(refusal) => Standing::Refused(carrier, refusal),
+        },
+    }
+}
+
+/// Puts a verified identity into the worker's table.
+fn learn(plugin: &Plugin, memory: Vec<u8>, known: Known) -> Standing {
+    let known = Rc::new(known);
+    plugin.connections.borrow_mut().insert(memory, Rc::clone(&known));
+    Standing::Verified(known)
+}
+
+/// Verifies a token for the current connection, as of `at`.
+fn verify(
+    policy: &Policy,
+    carrier: Carrier,
+    token: &[u8],
+    at: UnixNanos,
+    offer: Offer<'_>,
+) -> Result<Known, Refusal> {
+    let token = UnverifiedToken::parse(token)?;
+    let (source, destination) = endpoints(carrier, offer)?;
+    let identity = token.verify(policy.trusted_keys(), at, Binding::Connection { source, destination })?;
+    Ok(Known::new(policy, carrier, identity, destination))
+}
+
+/// The connection's two ends: the peer's own address and the address that it connected to.
+fn endpoints(carrier: Carrier, offer: Offer<'_>) -> Result<(SocketAddr, SocketAddr), Refusal> {
+    let unknown = |reason, detail| Refusal::new(reason, detail);
+    let source = host::direct_source().or_else(|| unclaimed_source(carrier, offer)).ok_or_else(|| {
+        unknown(
+            RefusalReason::WrongSource,
+            "the proxy does not tell the peer's own address: add the set_filter_state listener filter for procgate.source",
+        )
+    })?;
+    let destination = host::destination().ok_or_else(|| {
+        unknown(RefusalReason::WrongDestination, "the proxy does not tell the connection's destination")
+    })?;
+    Ok((source, destination))
+}
+
+/// The source as Envoy tells it, where no listener filter has kept the peer's own. A client can choose
+/// it, by the field `x-forwarded-for` or in a PROXY preface: whoever sends one has no source.
+fn unclaimed_source(carrier: Carrier, offer: Offer<'_>) -> Option<SocketAddr> {
+    if offer.is_forwarded || carrier == Carrier::ProxyV2 { None } else { host::source() }
+}

@@ -1,0 +1,84 @@
+//! The decision about a connection or a request, and what is left of it: a record and a count.
+
+use crate::connection::Standing;
+use crate::host::{self, Metric};
+use crate::metrics::Series;
+use crate::plugin::Plugin;
+use core::net::SocketAddr;
+use procgate_identity::{Carrier, UnixNanos};
+use procgate_policy::{
+    Destination, Direction, Event, Http, Judgement, Presented, Record, RecordTemplate, Verdict, judge,
+};
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked<'a> {
+    /// The authority of a request.
+    pub(crate) host: Option<&'a str>,
+    /// The server name of a TLS handshake, which stands for the host of a connection.
+    pub(crate) server_name: Option<&'a str>,
+    pub(crate) http: Option<Http<'a>>,
+}
+
+/// A verdict, with what was recorded of it.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    pub(crate) verdict: Verdict,
+    pub(crate) id: String,
+    pub(crate) record: RecordTemplate,
+    pub(crate) counter: Option<Metric>,
+}
+
+/// Judges what the connection of this standing asks for, records it and counts it.
+pub(crate) fn decide(plugin: &Plugin, standing: &Standing, asked: Asked<'_>) -> Decision {
+    let Asked { host, server_name, http } = asked;
+    let address = address(standing);
+    let Judgement { verdict, finding } =
+        judged(plugin, standing, &Destination { host: host.or(server_name), address, http });
+    let (time, id) = (host::now(), plugin.next_id());
+    let (carrier, identity) = match standing {
+        Standing::Absent | Standing::Fault(_) => (None, None),
+        Standing::Refused(carrier, _) => (Some(*carrier), None),
+        Standing::Verified(known) => (Some(known.carrier), Some(&known.identity)),
+    };
+    let direction = Direction::Outbound;
+    let destination = Destination { host, address, http };
+    let event = Event { time, id: &id, direction, carrier, identity, destination, sni: server_name };
+    let record = Record::of(&finding, &event);
+    let counter = plugin.metrics.counter(Series {
+        decision: record.decision(),
+        reason: finding.reason,
+        direction: direction.code(),
+        carrier: carrier.map_or("none", Carrier::code),
+    });
+    let record = record.template();
+    report(&record, time, &id, counter);
+    Decision { verdict, id, record, counter }
+}
+
+/// Leaves the record for the access log and counts the decision.
+pub(crate) fn report(record: &RecordTemplate, time: UnixNanos, id: &str, counter: Option<Metric>) {
+    host::record(&record.to_json(time, id));
+    host::increment(counter);
+}
+
+/// Where the connection goes, which for a verified one was found out when it was verified.
+fn address(standing: &Standing) -> Option<SocketAddr> {
+    match standing {
+        Standing::Verified(known) => Some(known.destination),
+        Standing::Absent | Standing::Refused(..) | Standing::Fault(_) => host::destination(),
+    }
+}
+
+fn judged<'p>(plugin: &'p Plugin, standing: &Standing, destination: &Destination<'_>) -> Judgement<'p> {
+    let presented = match standing {
+        Standing::Verified(known) => {
+            let route = known.route(&plugin.policy, destination);
+            return plugin.policy.decide(&known.resolved, &route, destination.http);
+        }
+        Standing::Absent => Presented::Absent,
+        Standing::Refused(_, refusal) => Presented::Refused(refusal),
+        Standing::Fault(fault) => Presented::Fault(fault),
+    };
+    judge(&plugin.policy, presented, destination)
+}

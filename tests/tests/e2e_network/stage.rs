@@ -1,0 +1,116 @@
+//! One Envoy with tcp.yaml, a server behind it, and somebody whom the policy trusts.
+
+use crate::greeter::{GREETING, Greeter};
+use procgate_identity::Claims;
+use procgate_identity::carrier::proxy_v2;
+use procgate_policy::Record;
+use procgate_tests::envoy::{Envoy, Setup};
+use procgate_tests::proxy::exe;
+use procgate_tests::tokens::{self, DOMAIN, Key, SCOPE};
+use procgate_tests::wire;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+pub(crate) struct Stage {
+    pub(crate) envoy: Envoy,
+    pub(crate) server: Greeter,
+    pub(crate) key: Key,
+}
+
+impl Stage {
+    pub(crate) fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    pub(crate) fn start_with(change: impl FnOnce(&mut Setup)) -> Self {
+        let server = Greeter::start();
+        let key = Key::new("2026-11");
+        let mut setup = Setup::new(policy(&key), server.address);
+        setup.kind = "tcp";
+        change(&mut setup);
+        Self { envoy: Envoy::start(setup), server, key }
+    }
+
+    pub(crate) fn policy(&self) -> Value {
+        policy(&self.key)
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        self.connect_from(([127, 0, 0, 1], 0).into())
+    }
+
+    pub(crate) fn connect_from(&self, source: SocketAddr) -> TcpStream {
+        wire::connect(source, self.envoy.address())
+    }
+
+    /// What the approved process claims on this connection.
+    pub(crate) fn claims(&self, stream: &TcpStream) -> Claims {
+        tokens::claims(exe(), None, stream.local_addr().unwrap(), self.envoy.address())
+    }
+
+    /// The preface of the approved process.
+    pub(crate) fn preface(&self, stream: &TcpStream) -> Vec<u8> {
+        self.preface_with(stream, &self.key.mint(&self.claims(stream)))
+    }
+
+    pub(crate) fn preface_with(&self, stream: &TcpStream, token: &str) -> Vec<u8> {
+        proxy_v2::preface(stream.local_addr().unwrap(), self.envoy.address(), token).unwrap()
+    }
+
+    /// Sends this on a connection of its own; says whether the server was reached.
+    pub(crate) fn reaches(&self, bytes: impl FnOnce(&TcpStream) -> Vec<u8>) -> bool {
+        let mut stream = self.connect();
+        let bytes = bytes(&stream);
+        let _ = stream.write_all(&bytes);
+        is_served(&mut stream)
+    }
+
+    /// The record of the connection from there, once it is closed.
+    pub(crate) fn record_of(&self, source: SocketAddr) -> Record<'static> {
+        procgate_tests::until::until("the connection's record", || {
+            let log = self.envoy.access_log();
+            let line = log.iter().find(|line| line["source"] == source.to_string())?;
+            Some(Record::parse(line["procgate"].as_str()?).unwrap())
+        })
+    }
+
+    /// Sends this on a connection of its own, which must not reach the server; gives the reason.
+    pub(crate) fn refusal(&self, bytes: impl FnOnce(&TcpStream) -> Vec<u8>) -> String {
+        let before = self.server.connections();
+        let mut stream = self.connect();
+        let source = stream.local_addr().unwrap();
+        let bytes = bytes(&stream);
+        let _ = stream.write_all(&bytes);
+        assert!(!is_served(&mut stream));
+        drop(stream);
+        let record = self.record_of(source);
+        assert_eq!(self.server.connections(), before, "nothing may connect upstream");
+        record.reason.code().to_owned()
+    }
+}
+
+/// Whether the server's greeting comes, before the connection ends.
+pub(crate) fn is_served(stream: &mut TcpStream) -> bool {
+    let begun = Instant::now();
+    let mut greeting = [0; GREETING.len()];
+    let served = stream.read_exact(&mut greeting).is_ok();
+    assert!(!served || greeting == GREETING);
+    assert!(begun.elapsed() < Duration::from_secs(15), "an end, and not for want of patience");
+    served
+}
+
+/// One process may reach anything on loopback.
+fn policy(key: &Key) -> Value {
+    json!({
+        "version": 1,
+        "mode": "enforce",
+        "trust": {"domain": DOMAIN, "keys": [key.trusted_for(SCOPE)]},
+        "processes": [{"name": "checkout", "container": "checkout", "exe": [exe().to_string()]}],
+        "destinations": [{"name": "loopback", "cidrs": ["127.0.0.0/8"]}],
+        "rules": [{"name": "checkout-mails", "allow": {
+            "from": {"process": "checkout"}, "to": {"destination": "loopback"},
+        }}],
+    })
+}
