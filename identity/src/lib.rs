@@ -48,6 +48,7 @@ mod claims;
 mod code_list;
 mod digest;
 mod ed25519;
+mod json;
 mod jwk;
 mod keys;
 mod labels;

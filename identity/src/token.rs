@@ -2,16 +2,14 @@
 
 use crate::base64url;
 use crate::claims::Claims;
+use crate::json::Object;
 use crate::jwk::SigningKey;
 use crate::keys::{TrustedKey, TrustedKeys};
-use crate::object::Object;
 use crate::payload;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::time::{CLOCK_SKEW_SECONDS, Lifetime, MAX_LIFE_SECONDS, UnixNanos};
 use core::fmt;
 use core::net::SocketAddr;
-use serde::Deserialize;
-use std::borrow::Cow;
 
 /// Bytes of a token. A usual one has 700 to 900; Envoy accepts 60 KiB of headers, and a bound well
 /// below keeps what a peer can make the filter decode small.
@@ -21,18 +19,9 @@ pub const AUDIENCE: &str = "procgate";
 /// The JWS name of Ed25519 (RFC 8037 section 3.1).
 pub(crate) const ED_DSA: &str = "EdDSA";
 
-/// The JOSE header. Anything else in it (`crit`, `jwk`, `jku`, `x5c`, `b64` …) asks the verifier to
+/// The members of the JOSE header. Any other (`crit`, `jwk`, `jku`, `x5c`, `b64` …) asks the verifier to
 /// behave differently, so it is refused and not ignored.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct JoseHeader<'a> {
-    #[serde(borrow)]
-    alg: Cow<'a, str>,
-    #[serde(borrow)]
-    kid: Cow<'a, str>,
-    #[serde(borrow, default)]
-    typ: Option<Cow<'a, str>>,
-}
+const JOSE_MEMBERS: [&str; 3] = ["alg", "kid", "typ"];
 
 /// A token of sound form that nobody has vouched for yet.
 #[derive(Debug)]
@@ -85,18 +74,21 @@ impl<'a> UnverifiedToken<'a> {
             parts().ok_or_else(|| Refusal::malformed("not three parts with a dot between"))?;
         let header =
             base64url::decode(header).ok_or_else(|| Refusal::malformed("the header is not base64url"))?;
-        let Object(header): Object<JoseHeader<'_>> = serde_json::from_slice(&header)
-            .map_err(|_| Refusal::malformed("the header must hold alg, kid, typ and nothing else"))?;
-        if header.typ.is_some_and(|typ| typ != "JWT") {
+        let mut header = Object::parse(&header)?;
+        if !header.has_only(&JOSE_MEMBERS) {
+            return Err(Refusal::malformed("the header must hold alg, kid, typ and nothing else"));
+        }
+        if header.optional_text("typ")?.is_some_and(|typ| typ != "JWT") {
             return Err(Refusal::malformed("typ is not JWT"));
         }
-        let algorithm = if header.alg == ED_DSA {
+        let algorithm = if header.text("alg")? == ED_DSA {
             Algorithm::EdDsa
         } else {
             let detail = "the token asks for an algorithm that no key here has: sign with EdDSA (Ed25519)";
             return Err(Refusal::new(RefusalReason::UnsupportedAlgorithm, detail));
         };
-        Ok(Self { signed, payload, signature, algorithm, kid: header.kid.into_owned() })
+        let kid = header.text("kid")?.into_owned();
+        Ok(Self { signed, payload, signature, algorithm, kid })
     }
 
     /// The name of the key that it says it was signed with. Nothing has been checked.
