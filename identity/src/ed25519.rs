@@ -3,7 +3,7 @@
 //! Verification is `R = S·B − k·A`, compared with the signature's bytes of R. Strictly: S is
 //! canonical, A and R are of large order, and R is compared in its one canonical encoding, as
 //! `ed25519_dalek::VerifyingKey::verify_strict` does. With a table of A's multiples beside one of B's,
-//! each product is 43 additions and no doubling, which in wasm takes a third of the time of the
+//! each product is 32 additions and no doubling, which in wasm takes a quarter of the time of the
 //! general method (docs/decisions/0005-ed25519-tables.md). All that is computed on is public, so that
 //! nothing needs to take constant time.
 
@@ -12,7 +12,13 @@ use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::Identity as _;
 use sha2::{Digest as _, Sha512};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+
+/// Keys with a table at one time, 10 MB together. A sender's proxy sees its pod's containers, which are
+/// fewer; keys beyond are checked by the general method.
+const MAX_TABLES: usize = 16;
+static TABLES: AtomicUsize = AtomicUsize::new(0);
 
 static BASE: LazyLock<Multiples> = LazyLock::new(|| Multiples::of(ED25519_BASEPOINT_POINT));
 
@@ -21,7 +27,7 @@ static BASE: LazyLock<Multiples> = LazyLock::new(|| Multiples::of(ED25519_BASEPO
 pub(crate) struct Ed25519Key {
     bytes: [u8; 32],
     negated: EdwardsPoint,
-    table: OnceLock<Multiples>,
+    table: OnceLock<Option<Arc<KeyTable>>>,
 }
 
 impl Ed25519Key {
@@ -47,22 +53,44 @@ impl Ed25519Key {
         let Some(s) = Option::<Scalar>::from(Scalar::from_canonical_bytes(s)) else { return false };
         let challenge = Sha512::new().chain_update(r).chain_update(self.bytes).chain_update(text);
         let k = Scalar::from_bytes_mod_order_wide(&challenge.finalize().into());
-        let table = self.table.get_or_init(|| Multiples::of(self.negated));
-        let expected = BASE.times(&s) + table.times(&k);
+        let expected = match self.table.get_or_init(|| KeyTable::of(self.negated).map(Arc::new)) {
+            Some(table) => BASE.times(&s) + table.0.times(&k),
+            None => EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &self.negated, &s),
+        };
         expected.compress().as_bytes() == r && !expected.is_small_order()
     }
 }
 
-/// Bits of a digit: 5 would take 20 % more time, 7 twice the memory.
-const DIGIT_BITS: usize = 6;
-const RADIX: i8 = 1 << DIGIT_BITS;
-/// Digits of a scalar, which is below 2^253. The last has two of its bits, so that nothing is carried
-/// out of it.
-const DIGITS: usize = 43;
+/// The table of a key, one of [`MAX_TABLES`].
+struct KeyTable(Multiples);
 
-/// A point's multiples: for each place of a digit, once to 32 times its value there. 220 kB.
-#[derive(Clone)]
-struct Multiples(Vec<[EdwardsPoint; 32]>);
+impl KeyTable {
+    fn of(point: EdwardsPoint) -> Option<Self> {
+        let one_more = |tables: usize| tables.checked_add(1).filter(|tables| *tables <= MAX_TABLES);
+        TABLES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Self(Multiples::of(point)))
+    }
+}
+
+impl Drop for KeyTable {
+    fn drop(&mut self) {
+        TABLES.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl core::fmt::Debug for KeyTable {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str("KeyTable")
+    }
+}
+
+/// Digits of a scalar, which is below 2^253: its bytes. The last is below 32, so that nothing is
+/// carried out of it.
+const DIGITS: usize = 32;
+const RADIX: i16 = 256;
+
+/// A point's multiples: for each place of a digit, once to 128 times its value there. 655 kB.
+struct Multiples(Vec<[EdwardsPoint; 128]>);
 
 impl Multiples {
     #[allow(clippy::arithmetic_side_effects, reason = "points of a curve have no overflow")]
@@ -70,7 +98,7 @@ impl Multiples {
         let mut unit = point;
         let row = |_| {
             let mut multiple = EdwardsPoint::identity();
-            let row = [(); 32].map(|()| {
+            let row = [(); 128].map(|()| {
                 multiple += unit;
                 multiple
             });
@@ -94,23 +122,13 @@ impl Multiples {
     }
 }
 
-impl core::fmt::Debug for Multiples {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        out.write_str("Multiples")
-    }
-}
-
-/// The scalar's digits to the base 64, from −32 to 31, lowest first: half as many multiples are needed
-/// as with digits from 0 to 63.
-fn digits(scalar: &Scalar) -> [i8; DIGITS] {
-    let bytes = scalar.as_bytes();
-    let byte = |place: usize| u16::from(bytes.get(place).copied().unwrap_or_default());
-    let (mut bit, mut carry) = (0usize, 0);
-    [(); DIGITS].map(|()| {
-        let two = byte(bit / 8) | byte((bit / 8).saturating_add(1)) << 8;
-        let digit = i8::try_from(two >> (bit % 8) & 63).unwrap_or_default().wrapping_add(carry);
-        bit = bit.saturating_add(DIGIT_BITS);
-        carry = i8::from(digit >= RADIX / 2);
+/// The scalar's digits to the base 256, from −128 to 127, lowest first: half as many multiples are
+/// needed as with digits from 0 to 255.
+fn digits(scalar: &Scalar) -> [i16; DIGITS] {
+    let mut carry = 0;
+    scalar.as_bytes().map(|byte| {
+        let digit = i16::from(byte).wrapping_add(carry);
+        carry = i16::from(digit >= RADIX / 2);
         digit.wrapping_sub(carry.wrapping_mul(RADIX))
     })
 }
@@ -168,16 +186,16 @@ mod tests {
 
     #[test]
     fn digits_add_up_to_the_scalar() {
-        let near = [Scalar::ZERO, Scalar::ONE, -Scalar::ONE, Scalar::from(31u8), Scalar::from(32u8)];
+        let near = [Scalar::ZERO, Scalar::ONE, -Scalar::ONE, Scalar::from(127u8), Scalar::from(128u8)];
         let far = (0..1_000u64).map(|seed| {
             Scalar::from_bytes_mod_order(crate::Digest::of(&seed.to_le_bytes()).as_bytes().to_owned())
         });
         for scalar in near.into_iter().chain(far) {
             let digits = digits(&scalar);
-            assert!(digits.iter().all(|digit| (-32..32).contains(digit)), "{digits:?}");
+            assert!(digits.iter().all(|digit| (-128..128).contains(digit)), "{digits:?}");
             let sum = digits.iter().rev().fold(Scalar::ZERO, |sum, digit| {
                 let size = Scalar::from(digit.unsigned_abs());
-                sum * Scalar::from(64u8) + if *digit < 0 { -size } else { size }
+                sum * Scalar::from(256u16) + if *digit < 0 { -size } else { size }
             });
             assert_eq!(sum, scalar);
         }
@@ -190,6 +208,20 @@ mod tests {
             let point = EdwardsPoint::mul_base(&Scalar::from(u64::from(seed) + 2));
             assert_eq!(Multiples::of(point).times(&scalar), point * scalar);
         }
+    }
+
+    #[test]
+    fn keys_beyond_the_bound_are_checked_without_a_table() {
+        let signers: Vec<_> = (0..=20u8).map(|seed| SigningKey::from_bytes(&[seed; 32])).collect();
+        let keys = signers.iter().map(|signer| Ed25519Key::from_bytes(signer.verifying_key().to_bytes()));
+        let keys: Vec<_> = keys.map(Option::unwrap).collect();
+        for (key, signer) in keys.iter().zip(&signers) {
+            assert!(key.verifies(b"text", &signer.sign(b"text").to_bytes()));
+            assert!(!key.verifies(b"texs", &signer.sign(b"text").to_bytes()));
+        }
+        let tables = keys.iter().filter(|key| matches!(key.table.get(), Some(Some(_)))).count();
+        assert!(tables <= MAX_TABLES);
+        assert!(keys.iter().any(|key| matches!(key.table.get(), Some(None))));
     }
 
     proptest! {
