@@ -59,6 +59,15 @@ impl Stage {
         proxy_v2::preface(stream.local_addr().unwrap(), self.envoy.address(), token).unwrap()
     }
 
+    /// A connection of the approved process that the server has greeted, and the preface it began with.
+    pub(crate) fn greeted(&self) -> (TcpStream, Vec<u8>) {
+        let mut stream = self.connect();
+        let preface = self.preface(&stream);
+        stream.write_all(&preface).unwrap();
+        assert!(is_served(&mut stream));
+        (stream, preface)
+    }
+
     /// Sends this on a connection of its own; says whether the server was reached.
     pub(crate) fn reaches(&self, bytes: impl FnOnce(&TcpStream) -> Vec<u8>) -> bool {
         let mut stream = self.connect();
