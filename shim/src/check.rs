@@ -194,7 +194,12 @@ fn fast_open() -> Fact {
     let client = bits.trim().parse::<u32>().is_ok_and(|bits| bits & 1 == 1);
     let found = format!("net.ipv4.tcp_fastopen is {}", bits.trim());
     let found = if client { Ok(found) } else { Err(found) };
-    Fact { what: "TCP Fast Open", needed: false, found, meaning: "the header carrier does without" }
+    Fact {
+        what: "TCP Fast Open",
+        needed: false,
+        found,
+        meaning: "the proxy-v2 carrier keeps callers waiting in the shim",
+    }
 }
 
 fn user() -> Fact {

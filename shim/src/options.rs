@@ -127,7 +127,10 @@ pub(crate) enum Output {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum CarrierName {
+    /// In the first request, through the shim
     Header,
+    /// In a PROXY protocol v2 preface, ahead of everything
+    ProxyV2,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -4,15 +4,15 @@ use crate::attest::Attestor;
 use crate::custody;
 use crate::destinations::Destinations;
 use crate::failure::Failure;
-use crate::forward::{self, Listeners, Registry};
+use crate::forward::{self, Farewell, Listeners, Registry};
 use crate::launch::launch;
 use crate::mint::Minter;
-use crate::options::RunOptions;
+use crate::options::{CarrierName, RunOptions};
 use crate::problems::{Problems, say};
 use crate::program::Program;
 use crate::supervise::supervise;
 use crate::sys::signals;
-use crate::trap::{self, Trap};
+use crate::trap::{self, Carriage, Held, Prefacer, Sockets, Trap};
 use procgate_identity::{CodeList, Labels, Subject};
 use rustix::process::set_child_subreaper;
 use std::fs::File;
@@ -38,46 +38,67 @@ pub(crate) fn run(options: Box<RunOptions>) -> Result<ExitCode, Failure> {
     let code_list = options.code_list.as_deref().map(read_code_list).transpose()?;
     let program = Program::find(options.program)?;
 
-    trap::try_pidfd().map_err(|error| {
-        Failure::own(format!(
-            "pidfd_getfd: {error}: the container's seccomp profile must permit it (Unconfined, or \
-             SYS_PTRACE), and Linux be 5.6 or later; `procgate-shim check` tries everything"
-        ))
-    })?;
+    let sockets = Sockets::choose(options.require)?;
 
     let mask = signals::block_all().map_err(|error| own(&error))?;
     let _ = set_child_subreaper(Some(rustix::process::getpid()));
-    let listeners =
-        Listeners::open().map_err(|error| Failure::own(format!("cannot listen on loopback: {error}")))?;
-    let addresses = listeners.addresses().map_err(|error| own(&error))?;
-    let registry = Arc::new(Registry::new(addresses));
+    let mode = sockets.mode();
+    let known = startup_line(&subject, code_list.as_ref());
+    let minter = Minter::new(key, subject, labels, options.token_life);
     let problems = Arc::new(Problems::default());
-    say(&startup_line(&subject, code_list.as_ref(), addresses.0.port()));
+    let (carriage, farewell) = match options.carrier {
+        CarrierName::Header => {
+            let forwarder = Forwarder::start(minter, &problems)?;
+            let port = forwarder.registry.v4.port();
+            say(&format!("{known}, carrier header, mode {mode}, forwarder on port {port}"));
+            (Carriage::Header(forwarder.registry), Some(forwarder.farewell))
+        }
+        CarrierName::ProxyV2 => {
+            say(&format!("{known}, carrier proxy-v2, mode {mode}"));
+            (Carriage::Preface(Prefacer::new(minter)), None)
+        }
+    };
     let attestor = Arc::new(Attestor::new(code_list, program.script));
     if let Ok(file) = File::open(&program.path) {
         attestor.warm(&file);
     }
-    let trap = {
-        let (attestor, registry, problems) =
-            (Arc::clone(&attestor), Arc::clone(&registry), Arc::clone(&problems));
-        let destinations = Destinations::new(options.exempt, options.capture);
-        move |listener| trap::serve(Trap { listener, attestor, destinations, registry, problems })
+    let destinations = Destinations::new(options.exempt, options.capture);
+    let serve = {
+        let problems = Arc::clone(&problems);
+        let held = Held::default();
+        move |listener| {
+            trap::serve(Trap { listener, attestor, destinations, sockets, carriage, held, problems })
+        }
     };
-    let minter = Minter::new(key, subject, labels, options.token_life);
-    let farewell =
-        forward::start(listeners, registry, minter, Arc::clone(&problems)).map_err(|error| own(&error))?;
-    let pid = launch(&program, mask, trap)?;
+    let pid = launch(&program, mask, serve)?;
     let code = supervise(pid);
-    farewell.wait();
+    if let Some(farewell) = farewell {
+        farewell.wait();
+    }
     problems.summarise();
     Ok(code)
 }
 
-fn startup_line(subject: &Subject, code_list: Option<&CodeList>, port: u16) -> String {
+/// A forwarder that runs.
+struct Forwarder {
+    registry: Arc<Registry>,
+    farewell: Farewell,
+}
+
+impl Forwarder {
+    fn start(minter: Minter, problems: &Arc<Problems>) -> Result<Self, Failure> {
+        let cannot = |error: std::io::Error| Failure::own(format!("cannot listen on loopback: {error}"));
+        let listeners = Listeners::open().map_err(cannot)?;
+        let registry = Arc::new(Registry::new(listeners.addresses().map_err(cannot)?));
+        let farewell = forward::start(listeners, Arc::clone(&registry), minter, Arc::clone(problems));
+        Ok(Self { registry, farewell: farewell.map_err(cannot)? })
+    }
+}
+
+fn startup_line(subject: &Subject, code_list: Option<&CodeList>) -> String {
     let code = code_list
         .map_or_else(|| "none".to_owned(), |list| format!("{} ({} files)", list.digest(), list.len()));
-    let version = env!("CARGO_PKG_VERSION");
-    format!("{version}: {subject}, carrier header, mode pidfd, code list {code}, forwarder on port {port}")
+    format!("{}: {subject}, code list {code}", env!("CARGO_PKG_VERSION"))
 }
 
 fn read_code_list(path: &Path) -> Result<CodeList, Failure> {

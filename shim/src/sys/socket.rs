@@ -1,46 +1,87 @@
 //! Questions about a socket that rustix does not ask.
 
 use super::checked;
-use std::io;
+use rustix::io::{Errno, Result};
 use std::os::fd::{AsFd, AsRawFd};
 
-/// TCP_INFO's first byte for a socket that neither connects nor listens (include/net/tcp_states.h).
+/// TCP_INFO's first byte (include/net/tcp_states.h).
+const ESTABLISHED: u8 = 1;
 const CLOSED: u8 = 7;
+const CLOSE_WAIT: u8 = 8;
 
-/// Whether this TCP socket is unconnected: connecting it is not a second attempt.
-pub(crate) fn is_unconnected(socket: impl AsFd) -> io::Result<bool> {
-    let mut state = 0u8;
-    let mut length: libc::socklen_t = 1;
-    let descriptor = socket.as_fd().as_raw_fd();
-    let level = libc::IPPROTO_TCP;
-    // SAFETY: the kernel writes at most `length` bytes, one, to `state`.
-    checked(unsafe {
-        libc::getsockopt(descriptor, level, libc::TCP_INFO, (&raw mut state).cast(), &raw mut length)
-    })?;
-    Ok(state == CLOSED)
+/// How far a TCP socket has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It neither connects nor listens: connecting it is not a second attempt.
+    Unconnected,
+    /// It is connected; the peer may have sent all that it will.
+    Connected,
+    /// It listens, is about to be connected, or to be closed.
+    Between,
+}
+
+/// How far this TCP socket has got.
+pub(crate) fn progress(socket: impl AsFd) -> Result<Progress> {
+    let [state] = get(socket, libc::IPPROTO_TCP, libc::TCP_INFO)?;
+    Ok(match state {
+        CLOSED => Progress::Unconnected,
+        ESTABLISHED | CLOSE_WAIT => Progress::Connected,
+        _ => Progress::Between,
+    })
+}
+
+/// Whether `connect` only chooses the addresses and the first `send` does the rest, with what it sends in
+/// the SYN and without a cookie (tcp(7), `TCP_FASTOPEN_CONNECT`). Only an unconnected socket can be told.
+///
+/// # Errors
+/// EOPNOTSUPP where net.ipv4.tcp_fastopen does not let clients.
+pub(crate) fn set_deferred(socket: impl AsFd, deferred: bool) -> Result<()> {
+    if deferred {
+        set(&socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_NO_COOKIE, true)?;
+    }
+    set(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, deferred)
+}
+
+/// Whether it was told so.
+pub(crate) fn is_deferred(socket: impl AsFd) -> Result<bool> {
+    get(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT).map(|value| i32::from_ne_bytes(value) != 0)
 }
 
 /// Whether binding without a port leaves the choice of one to `connect` (ip(7), `IP_BIND_ADDRESS_NO_PORT`,
 /// which IPv6 sockets share). Returns what it was before.
-pub(crate) fn set_late_port(socket: impl AsFd, late: bool) -> rustix::io::Result<bool> {
-    let descriptor = socket.as_fd().as_raw_fd();
+pub(crate) fn set_late_port(socket: impl AsFd, late: bool) -> Result<bool> {
     let (level, option) = (libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT);
-    let (mut before, wanted): (libc::c_int, libc::c_int) = (0, late.into());
-    let mut length: libc::socklen_t = 4;
-    // SAFETY: the kernel writes at most `length` bytes, the size of an int, to `before`.
-    let read = checked(unsafe {
-        libc::getsockopt(descriptor, level, option, (&raw mut before).cast(), &raw mut length)
-    });
-    read.map_err(errno)?;
-    if before != wanted {
-        // SAFETY: the kernel reads four bytes, the size of an int, from `wanted`.
-        let set =
-            checked(unsafe { libc::setsockopt(descriptor, level, option, (&raw const wanted).cast(), 4) });
-        set.map_err(errno)?;
+    let before = get(&socket, level, option).map(i32::from_ne_bytes)? != 0;
+    if before != late {
+        set(socket, level, option, late)?;
     }
-    Ok(before != 0)
+    Ok(before)
 }
 
-fn errno(error: io::Error) -> rustix::io::Errno {
-    rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::INVAL)
+/// The first bytes of an option.
+fn get<const LENGTH: usize>(
+    socket: impl AsFd,
+    level: libc::c_int,
+    option: libc::c_int,
+) -> Result<[u8; LENGTH]> {
+    let mut value = [0; LENGTH];
+    let mut length = libc::socklen_t::try_from(LENGTH).map_err(|_| Errno::INVAL)?;
+    let descriptor = socket.as_fd().as_raw_fd();
+    // SAFETY: the kernel writes at most `length` bytes, the size of `value`, to it.
+    let result =
+        unsafe { libc::getsockopt(descriptor, level, option, value.as_mut_ptr().cast(), &raw mut length) };
+    checked(result).map_err(errno)?;
+    Ok(value)
+}
+
+fn set(socket: impl AsFd, level: libc::c_int, option: libc::c_int, value: bool) -> Result<()> {
+    let value: libc::c_int = value.into();
+    let descriptor = socket.as_fd().as_raw_fd();
+    // SAFETY: the kernel reads four bytes, the size of an int, from `value`.
+    let result = unsafe { libc::setsockopt(descriptor, level, option, (&raw const value).cast(), 4) };
+    checked(result).map_err(errno).map(drop)
+}
+
+fn errno(error: std::io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::INVAL)
 }

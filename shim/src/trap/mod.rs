@@ -1,17 +1,26 @@
-//! What the workload's `connect` meets: look at the address, look at the caller, hand the socket over.
+//! What the workload's `connect` meets: look at the address, look at the caller, connect the socket in its
+//! place.
 
 mod handover;
+mod held;
+mod preface;
 mod sockaddr;
+mod sockets;
 
-pub(crate) use handover::{PIDFD_THREAD, try_pidfd};
+pub(crate) use held::Held;
+pub(crate) use preface::Prefacer;
 pub(crate) use sockaddr::read as read_sockaddr;
+pub(crate) use sockets::{PIDFD_THREAD, Sockets};
 
 use crate::attest::{Attestor, Effort, Unattested};
 use crate::destinations::Destinations;
 use crate::forward::Registry;
 use crate::problems::Problems;
 use crate::sys::notify::{Answer, Listener, Notification};
+use core::net::SocketAddr;
+use held::Work;
 use rustix::io::Errno;
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,8 +39,35 @@ pub(crate) struct Trap {
     pub(crate) listener: Listener,
     pub(crate) attestor: Arc<Attestor>,
     pub(crate) destinations: Destinations,
-    pub(crate) registry: Arc<Registry>,
+    pub(crate) sockets: Sockets,
+    pub(crate) carriage: Carriage,
+    pub(crate) held: Held,
     pub(crate) problems: Arc<Problems>,
+}
+
+/// How connections get their tokens.
+#[derive(Debug)]
+pub(crate) enum Carriage {
+    /// The forwarder puts them into the first request.
+    Header(Arc<Registry>),
+    /// They go ahead of the program's bytes.
+    Preface(Prefacer),
+}
+
+/// What becomes of a `connect`.
+#[derive(Debug)]
+enum Reply {
+    Answer(Answer),
+    /// A file has to be digested first.
+    Digest,
+    /// The caller waits for this.
+    Hold(Work),
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
 }
 
 /// Starts the threads that answer. Digesting has threads of its own, so that a large file keeps no
@@ -52,7 +88,7 @@ pub(crate) fn serve(trap: Trap) -> std::io::Result<()> {
 }
 
 impl Trap {
-    fn answer_all(&self, slow: &SyncSender<Notification>) {
+    fn answer_all(self: &Arc<Self>, slow: &SyncSender<Notification>) {
         loop {
             match self.listener.receive() {
                 Ok(notification) => self.answer(notification, slow),
@@ -69,57 +105,101 @@ impl Trap {
         }
     }
 
-    fn answer(&self, notification: Notification, slow: &SyncSender<Notification>) {
+    fn answer(self: &Arc<Self>, notification: Notification, slow: &SyncSender<Notification>) {
         if notification.call != libc::SYS_connect {
             self.attestor.executed(notification.thread);
             return self.listener.answer(&notification, Answer::Continue);
         }
-        match self.connect(&notification, Effort::LookUp) {
-            Some(answer) => self.listener.answer(&notification, answer),
-            None if slow.try_send(notification).is_ok() => {}
-            None => {
-                self.problems.note("too many callers wait for files to be digested: their connects fail");
+        if !self.connect(&notification, Effort::LookUp) && slow.try_send(notification).is_err() {
+            self.problems.note("too many callers wait for files to be digested: their connects fail");
+            self.listener.answer(&notification, Answer::Error(Errno::AGAIN));
+        }
+    }
+
+    fn digest(self: &Arc<Self>, waiting: &Mutex<Receiver<Notification>>) {
+        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        while let Ok(notification) = next() {
+            if !self.connect(&notification, Effort::Digest) {
                 self.listener.answer(&notification, Answer::Error(Errno::AGAIN));
             }
         }
     }
 
-    fn digest(&self, waiting: &Mutex<Receiver<Notification>>) {
-        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        while let Ok(notification) = next() {
-            let answer = self.connect(&notification, Effort::Digest);
-            self.listener.answer(&notification, answer.unwrap_or(Answer::Error(Errno::AGAIN)));
+    /// Answers one `connect`; false where a file has to be digested first.
+    fn connect(self: &Arc<Self>, notification: &Notification, effort: Effort) -> bool {
+        let (socket, destination) = match self.wanted(notification) {
+            Ok(wanted) => wanted,
+            Err(answer) => {
+                self.listener.answer(notification, answer);
+                return true;
+            }
+        };
+        match self.reply(notification, effort, &socket, destination) {
+            Reply::Digest => return false,
+            Reply::Hold(work) => self.hold(*notification, socket, work),
+            Reply::Answer(answer) => {
+                // Let go before the caller goes on, who may be about to close it.
+                self.sockets.let_go(socket);
+                self.listener.answer(notification, answer);
+            }
         }
+        true
     }
 
-    /// The answer to one `connect`; none where a file has to be digested first.
-    fn connect(&self, notification: &Notification, effort: Effort) -> Option<Answer> {
+    /// The socket and the destination of a `connect` that is to carry a token; the answer to any other.
+    fn wanted(&self, notification: &Notification) -> Result<(Arc<OwnedFd>, SocketAddr), Answer> {
         let [descriptor, address, length, ..] = notification.arguments;
         let thread = notification.thread;
         if thread == 0 {
-            return Some(Answer::Error(Errno::PERM));
+            return Err(Answer::Error(Errno::PERM));
         }
-        let destination = match sockaddr::read(thread, address, length) {
-            Ok(Some(destination)) if self.destinations.are_intercepted(destination) => destination,
-            // Not TCP over IP, not intercepted, or unreadable, which the kernel will say itself.
-            Ok(_) | Err(_) => return Some(Answer::Continue),
-        };
-        let socket = match handover::socket_of(thread, descriptor) {
-            Ok(Some(socket)) if handover::fits(&socket, destination) => socket,
-            Ok(_) => return Some(Answer::Continue),
-            Err(error) => return Some(self.without_token("a socket cannot be reached", &error.to_string())),
-        };
-        let attestation = match self.attestor.attest(thread, effort, &self.problems) {
-            Ok(attestation) => attestation,
-            Err(Unattested::NeedsDigest) => return None,
+        // Not TCP over IP, or unreadable, which the kernel will say itself.
+        let destination = sockaddr::read(thread, address, length).ok().flatten().ok_or(Answer::Continue)?;
+        let socket = || self.sockets.unconnected(thread, descriptor);
+        if !self.destinations.are_intercepted(destination) {
+            if let Some(prefacer) = self.prefacer() {
+                prefacer.forget(|| socket().ok().flatten());
+            }
+            return Err(Answer::Continue);
+        }
+        match socket() {
+            Ok(Some(socket)) if sockets::fits(&socket, destination) => Ok((socket, destination)),
+            Ok(_) => Err(Answer::Continue),
+            Err(error) => Err(self.without_token("a socket cannot be reached", &error.to_string())),
+        }
+    }
+
+    /// Attests the caller and connects its socket.
+    fn reply(
+        &self,
+        notification: &Notification,
+        effort: Effort,
+        socket: &Arc<OwnedFd>,
+        destination: SocketAddr,
+    ) -> Reply {
+        let process = match self.attestor.attest(notification.thread, effort, &self.problems) {
+            Ok(process) => process,
+            Err(Unattested::NeedsDigest) => return Reply::Digest,
             Err(Unattested::Unreadable(why)) => {
-                return Some(self.without_token("a process cannot be attested", &why));
+                return self.without_token("a process cannot be attested", &why).into();
             }
         };
         if !self.listener.is_waiting(notification) {
-            return Some(Answer::Continue);
+            return Answer::Continue.into();
         }
-        Some(handover::hand_over(&self.registry, socket, destination, attestation, &self.problems))
+        match &self.carriage {
+            Carriage::Header(registry) => {
+                handover::hand_over(registry, socket, destination, process, &self.problems).into()
+            }
+            Carriage::Preface(prefacer) => prefacer.connect(socket, destination, process, &self.problems),
+        }
+    }
+
+    fn prefacer(&self) -> Option<&Prefacer> {
+        match &self.carriage {
+            Carriage::Header(_) => None,
+            Carriage::Preface(prefacer) => Some(prefacer),
+        }
     }
 
     /// The call goes on as it was made: the proxy will find no identity and refuse.

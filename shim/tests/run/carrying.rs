@@ -1,6 +1,6 @@
 //! Connections and what they carry.
 
-use crate::stage::{PATIENCE, SUBJECT, Scratch, Server, Shim, python};
+use crate::stage::{PATIENCE, SUBJECT, Scratch, Server, Shim, WAYS, Way, python};
 use procgate_identity::Digest;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,25 +15,31 @@ def request(c):
 
 #[test]
 fn a_connection_carries_a_token_for_itself_and_its_program() {
-    let server = Server::new();
-    let ran = Shim::capturing(server.address)
-        .option("--label", "segment=pci")
-        .python(server.address, &format!("{REQUEST}request(socket.create_connection((HOST, PORT)))"));
-    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "HTTP/1.1 200 OK\n"), "{}", ran.log);
-    let claims = server.next().claims();
-    assert_eq!(claims.exe, Digest::of(&std::fs::read(python()).unwrap()));
-    assert_eq!(claims.subject.as_str(), SUBJECT);
-    assert_eq!(claims.labels.get("segment"), Some("pci"));
-    assert_eq!((claims.code, claims.stray, claims.script), (None, None, None));
+    for way in WAYS {
+        let server = Server::new();
+        let ran = Shim::by(way, server.address)
+            .option("--label", "segment=pci")
+            .python(server.address, &format!("{REQUEST}request(socket.create_connection((HOST, PORT)))"));
+        assert_eq!((ran.code, ran.out.as_str()), (Some(0), "HTTP/1.1 200 OK\n"), "{way:?}: {}", ran.log);
+        let claims = server.next().claims();
+        assert_eq!(claims.exe, Digest::of(&std::fs::read(python()).unwrap()));
+        assert_eq!(claims.subject.as_str(), SUBJECT);
+        assert_eq!(claims.labels.get("segment"), Some("pci"));
+        assert_eq!((claims.code, claims.stray, claims.script), (None, None, None));
+    }
 }
 
 #[test]
 fn exempt_destinations_get_the_bytes_as_they_are() {
-    let server = Server::new();
-    let ran = Shim::new()
-        .python(server.address, &format!("{REQUEST}request(socket.create_connection((HOST, PORT)))"));
-    assert_eq!(ran.code, Some(0), "{}", ran.log);
-    assert_eq!(server.next().bytes, b"GET /a HTTP/1.1\r\nhost: b\r\n\r\n");
+    for Way { carrier, mode } in WAYS {
+        let server = Server::new();
+        let ran = Shim::new()
+            .option("--carrier", carrier)
+            .option("--require", mode)
+            .python(server.address, &format!("{REQUEST}request(socket.create_connection((HOST, PORT)))"));
+        assert_eq!(ran.code, Some(0), "{}", ran.log);
+        assert_eq!(server.next().bytes, b"GET /a HTTP/1.1\r\nhost: b\r\n\r\n");
+    }
 }
 
 #[test]
@@ -62,14 +68,16 @@ asyncio.run(main())",
         "c = socket.create_connection((HOST, PORT))
 if os.fork() == 0: request(c); os._exit(0)
 os.wait()",
+        // As MPTCP, where the kernel has it.
+        "c = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262 if os.path.exists('/proc/sys/net/mptcp') else 0); c.connect((HOST, PORT)); request(c)",
         // In a child that was never registered.
         "if os.fork() == 0: request(socket.create_connection((HOST, PORT))); os._exit(0)
 os.wait()",
     ];
     let server = Server::new();
-    for way in ways {
-        let ran = Shim::capturing(server.address).python(server.address, &format!("{REQUEST}{way}"));
-        assert_eq!(ran.code, Some(0), "{way}: {}", ran.log);
+    for (by, way) in WAYS.into_iter().flat_map(|by| ways.map(|way| (by, way))) {
+        let ran = Shim::by(by, server.address).python(server.address, &format!("{REQUEST}{way}"));
+        assert_eq!(ran.code, Some(0), "{by:?} {way}: {}", ran.log);
         server.next().claims();
     }
     assert!(server.more().is_empty());
@@ -78,12 +86,12 @@ os.wait()",
 #[test]
 fn ipv6_connections_carry_a_token() {
     let server = Server::on("[::1]:0");
-    for only in [0, 1] {
+    for (way, only) in WAYS.into_iter().flat_map(|way| [(way, 0), (way, 1)]) {
         let program = format!(
             "{REQUEST}c = socket.socket(socket.AF_INET6); c.setsockopt(41, 26, {only}); c.connect((HOST, PORT)); request(c)"
         );
-        let ran = Shim::capturing(server.address).python(server.address, &program);
-        assert_eq!(ran.code, Some(0), "{}", ran.log);
+        let ran = Shim::by(way, server.address).python(server.address, &program);
+        assert_eq!(ran.code, Some(0), "{way:?}: {}", ran.log);
         server.next().claims();
     }
 }
@@ -94,8 +102,10 @@ fn connecting_twice_is_an_error_as_without_the_shim() {
     let program = "c = socket.create_connection((HOST, PORT))
 try: c.connect((HOST, PORT))
 except OSError as error: print(error.errno)";
-    let ran = Shim::capturing(server.address).python(server.address, program);
-    assert_eq!(ran.out, format!("{}\n", libc::EISCONN), "{}", ran.log);
+    for way in WAYS {
+        let ran = Shim::by(way, server.address).python(server.address, program);
+        assert_eq!(ran.out, format!("{}\n", libc::EISCONN), "{way:?}: {}", ran.log);
+    }
 }
 
 #[test]
@@ -113,9 +123,11 @@ connect(socket.socket(), mapped)
 connect(socket.socket(), four[:8])
 c = socket.socket(socket.AF_INET6); c.setsockopt(41, 26, 1)
 connect(c, mapped)";
-    let ran = Shim::capturing(server.address).python(server.address, program);
     let wanted = [libc::EAFNOSUPPORT, libc::EINVAL, libc::ENETUNREACH].map(|errno| format!("{errno}\n"));
-    assert_eq!(ran.out, wanted.concat(), "{}", ran.log);
+    for way in WAYS {
+        let ran = Shim::by(way, server.address).python(server.address, program);
+        assert_eq!(ran.out, wanted.concat(), "{way:?}: {}", ran.log);
+    }
 }
 
 #[test]

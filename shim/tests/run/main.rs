@@ -13,4 +13,5 @@ mod attesting;
 mod carrying;
 mod custody;
 mod launching;
+mod prefacing;
 mod stage;

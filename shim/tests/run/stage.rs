@@ -1,7 +1,8 @@
 //! What the tests have in common: a shim to start, a server that keeps what it gets, a key to check with.
 
 use procgate_identity::{
-    Binding, Claims, KeyId, SigningKey, TrustedKeys, UnixNanos, UnverifiedToken, carrier::header,
+    Binding, Claims, KeyId, SigningKey, TrustedKeys, UnixNanos, UnverifiedToken,
+    carrier::{header, proxy_v2},
 };
 use std::fs;
 use std::io::{Read, Write};
@@ -30,6 +31,18 @@ pub(crate) fn python() -> &'static str {
 fn key() -> SigningKey {
     SigningKey::from_seed(KeyId::new("test").unwrap(), &Zeroizing::new([7; 32]))
 }
+
+/// How tokens travel, and how the shim gets at the program's sockets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub(crate) carrier: &'static str,
+    pub(crate) mode: &'static str,
+}
+
+pub(crate) const PREFACES: [Way; 1] = [Way { carrier: "proxy-v2", mode: "pidfd" }];
+
+/// All of them.
+pub(crate) const WAYS: [Way; 2] = [Way { carrier: "header", mode: "pidfd" }, PREFACES[0]];
 
 /// A folder of one test, removed at its end.
 #[derive(Debug)]
@@ -92,6 +105,11 @@ impl Shim {
         Self::new().option("--capture", &address.to_string())
     }
 
+    /// The same, with this carrier and in this mode.
+    pub(crate) fn by(way: Way, address: SocketAddr) -> Self {
+        Self::capturing(address).option("--carrier", way.carrier).option("--require", way.mode)
+    }
+
     pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
         self.command.args([name, value]);
         self
@@ -146,12 +164,20 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// The values of the identity's field.
+    /// The identities in the preface and in the head of the first request.
     pub(crate) fn tokens(&self) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.bytes).into_owned();
+        let (tlvs, payload) = split(&self.bytes);
+        let text = String::from_utf8_lossy(payload).into_owned();
         let head = text.split("\r\n\r\n").next().unwrap_or_default();
         let fields = head.split("\r\n").filter_map(|line| line.split_once(": "));
-        fields.filter(|(name, _)| *name == header::NAME).map(|(_, value)| value.to_owned()).collect()
+        let fields = fields.filter(|(name, _)| *name == header::NAME).map(|(_, value)| value.to_owned());
+        let ahead = proxy_v2::decode(tlvs).unwrap();
+        ahead.map(|token| String::from_utf8(token.to_vec()).unwrap()).into_iter().chain(fields).collect()
+    }
+
+    /// What came after the preface, if there was one.
+    pub(crate) fn payload(&self) -> &[u8] {
+        split(&self.bytes).1
     }
 
     /// What the one token claims, verified for exactly this connection.
@@ -165,6 +191,18 @@ impl Seen {
         let token = UnverifiedToken::parse(tokens[0].as_bytes()).unwrap();
         token.verify(&trusted, UnixNanos(now.try_into().unwrap()), binding).unwrap().claims().clone()
     }
+}
+
+/// The TLVs of a connection's preface, and what follows it. An incomplete one is followed by nothing.
+fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
+    const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21";
+    if bytes.len() < SIGNATURE.len() || !bytes.starts_with(SIGNATURE) {
+        return (&[], if SIGNATURE.starts_with(bytes) { &[] } else { bytes });
+    }
+    let Some(&[family, high, low]) = bytes.get(13..16) else { return (&[], &[]) };
+    let end = 16 + usize::from(u16::from_be_bytes([high, low]));
+    let addresses = if family == 0x11 { 12 } else { 36 };
+    bytes.get(16 + addresses..end).map_or((&[], &[]), |tlvs| (tlvs, &bytes[end..]))
 }
 
 /// A server that answers every request with `ok` and remembers it.
@@ -183,7 +221,7 @@ impl Server {
         Self::with(address, |stream| {
             let mut bytes = Vec::new();
             let mut piece = [0; 4_096];
-            while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
+            while !split(&bytes).1.windows(4).any(|end| end == b"\r\n\r\n") {
                 match stream.read(&mut piece) {
                     Ok(0) | Err(_) => break,
                     Ok(length) => bytes.extend_from_slice(&piece[..length]),
