@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::launch::launch;
 use crate::options::{CheckOptions, Output};
 use crate::program::Program;
+use crate::sys::filter::Filter;
 use crate::sys::maps;
 use crate::sys::notify::{Answer, Listener, Notification};
 use crate::sys::signals;
@@ -97,7 +98,7 @@ fn connect_once() -> Result<Vec<Fact>, String> {
     let program = Program { name: path.clone().into(), path, arguments, script: None };
     let mask = signals::block_all().map_err(|error| text(&error))?;
     let (sender, receiver) = channel();
-    let child = launch(&program, mask, move |listener| {
+    let child = launch(&program, mask, Filter::new(true), move |listener| {
         std::thread::Builder::new().name("trial".into()).spawn(move || answer_all(&listener, &sender))?;
         Ok(())
     });
@@ -109,16 +110,31 @@ fn connect_once() -> Result<Vec<Fact>, String> {
 }
 
 fn answer_all(listener: &Listener, facts: &Sender<Vec<Fact>>) {
+    let mut installed = Err("the kernel asked nothing".to_owned());
     while let Ok(notification) = listener.receive() {
+        if notification.call == libc::SYS_socket {
+            installed = install(listener, &notification);
+            if installed.is_ok() {
+                continue;
+            }
+        }
         if notification.call == libc::SYS_connect {
-            let _ = facts.send(try_all(listener, &notification));
+            let _ = facts.send(try_all(listener, &notification, &installed));
         }
         listener.answer(&notification, Answer::Continue);
     }
 }
 
+/// Makes the caller's socket in its place.
+fn install(listener: &Listener, notification: &Notification) -> Result<(), String> {
+    let flags = rustix::net::SocketFlags::CLOEXEC;
+    let (family, kind) = (rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM);
+    let socket = rustix::net::socket_with(family, kind, flags, None).map_err(|error| error.to_string())?;
+    listener.install(notification, &socket, true).map(drop).map_err(|error| error.to_string())
+}
+
 /// What the trap does with a `connect`, step by step.
-fn try_all(listener: &Listener, notification: &Notification) -> Vec<Fact> {
+fn try_all(listener: &Listener, notification: &Notification, installed: &Result<(), String>) -> Vec<Fact> {
     let thread = notification.thread;
     let [descriptor, address, length, ..] = notification.arguments;
     let pid = i32::try_from(thread).ok().and_then(Pid::from_raw).ok_or(rustix::io::Errno::SRCH);
@@ -132,13 +148,20 @@ fn try_all(listener: &Listener, notification: &Notification) -> Vec<Fact> {
     let memory = read_sockaddr(thread, address, length);
     let executable = File::open(format!("/proc/{thread}/exe"));
     let mapped = File::open(format!("/proc/{thread}/maps")).and_then(|maps| maps::next(&maps, 0));
-    let unconfined = "the container's seccomp profile must be Unconfined (Kubernetes' default), or it must have SYS_PTRACE";
+    let mode = match (&socket, installed) {
+        (Ok(_), _) => Ok("pidfd".to_owned()),
+        (Err(_), Ok(())) => Ok("own-socket".to_owned()),
+        (Err(error), Err(other)) => Err(format!("pidfd_getfd: {error}; installing a descriptor: {other}")),
+    };
+    let modes = "the container's seccomp profile must permit pidfd_getfd, or Linux be 5.14 or later";
     let waits = if listener.is_waiting(notification) { Ok(()) } else { Err("the caller is gone") };
     vec![
         fact("seccomp user notification", true, waits, "the caller must wait for its answer"),
         fact("reading the caller's memory", true, memory, "/proc must show the program's processes"),
         fact("pidfd_open", true, pidfd.as_ref(), "Linux 5.3 or later is needed"),
-        fact("pidfd_getfd", true, socket, unconfined),
+        fact("pidfd_getfd", false, socket, "the shim makes the program's sockets instead"),
+        fact("making the program's sockets", false, installed.as_ref(), "Linux 5.14 or later is needed"),
+        Fact { what: "mode", needed: true, found: mode, meaning: modes },
         fact("reading the caller's executable", true, executable, "/proc must show the program's processes"),
         fact(
             "PIDFD_THREAD",

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) fn launch(
     program: &Program,
     mask: Mask,
+    filter: Filter,
     serve: impl FnOnce(Listener) -> io::Result<()> + Send + 'static,
 ) -> Result<Pid, Failure> {
     let own = |what: &str, error: &dyn core::fmt::Display| Failure::own(format!("{what}: {error}"));
@@ -41,7 +42,7 @@ pub(crate) fn launch(
     let image = Image::new(program.path.as_os_str(), words)
         .map_err(|error| own("a word of the command line", &error))?;
     let mut command = Command::new(&program.path);
-    Child { filter: Filter::new(), channel: theirs, mask, files, image }.prepare(&mut command);
+    Child { filter, channel: theirs, mask, files, image }.prepare(&mut command);
     let spawned = command.spawn();
     // The child's end of the pair is closed with the command: a thread that still waits goes on.
     drop(command);

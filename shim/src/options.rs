@@ -135,7 +135,10 @@ pub(crate) enum CarrierName {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Mode {
+    /// A duplicate of a socket is taken when it connects
     Pidfd,
+    /// The shim makes the sockets
+    OwnSocket,
 }
 
 /// `NAME=VALUE`.

@@ -42,7 +42,7 @@ pub(crate) fn run(options: Box<RunOptions>) -> Result<ExitCode, Failure> {
 
     let mask = signals::block_all().map_err(|error| own(&error))?;
     let _ = set_child_subreaper(Some(rustix::process::getpid()));
-    let mode = sockets.mode();
+    let (mode, filter) = (sockets.mode(), sockets.filter());
     let known = startup_line(&subject, code_list.as_ref());
     let minter = Minter::new(key, subject, labels, options.token_life);
     let problems = Arc::new(Problems::default());
@@ -70,7 +70,7 @@ pub(crate) fn run(options: Box<RunOptions>) -> Result<ExitCode, Failure> {
             trap::serve(Trap { listener, attestor, destinations, sockets, carriage, held, problems })
         }
     };
-    let pid = launch(&program, mask, serve)?;
+    let pid = launch(&program, mask, filter, serve)?;
     let code = supervise(pid);
     if let Some(farewell) = farewell {
         farewell.wait();

@@ -17,6 +17,9 @@ const X32_BIT: u32 = 0x4000_0000;
 /// `MSG_FASTOPEN`: connects and sends in one call.
 const FAST_OPEN: u32 = 0x2000_0000;
 
+/// A socket's type without its flags (`SOCK_TYPE_MASK` of include/linux/net.h).
+const SOCKET_TYPE: u32 = 0xf;
+
 /// Offsets in `struct seccomp_data`: the number, the architecture, the low half of an argument.
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
@@ -26,6 +29,7 @@ const fn argument(index: u32) -> u32 {
 
 const LOAD: u16 = 0x20;
 const RETURN: u16 = 0x06;
+const AND: u16 = 0x54;
 const IF_EQUAL: u16 = 0x15;
 const IF_AT_LEAST: u16 = 0x35;
 const IF_ANY_BIT: u16 = 0x45;
@@ -48,6 +52,8 @@ const fn unless_skip(code: u16, k: u32, jf: u8) -> libc::sock_filter {
 enum Rule {
     /// The kernel asks the shim.
     Notify(i64),
+    /// The kernel asks the shim where the call makes a stream socket over IP.
+    NotifyOfStreams(i64),
     /// It does not exist.
     Hide(i64),
     /// It fails if this argument asks for TCP Fast Open.
@@ -68,8 +74,12 @@ const RULES: [Rule; 9] = [
     Rule::NoFastOpen(libc::SYS_sendmmsg, 3),
 ];
 
+/// Where the shim makes the workload's sockets, it has to know which of them it may keep.
+const OWN_SOCKETS: [Rule; 3] =
+    [Rule::NotifyOfStreams(libc::SYS_socket), Rule::Notify(libc::SYS_bind), Rule::Notify(libc::SYS_listen)];
+
 /// The filter as classic BPF.
-fn program() -> Vec<libc::sock_filter> {
+fn program(own_sockets: bool) -> Vec<libc::sock_filter> {
     let mut steps = vec![
         step(LOAD, ARCH),
         libc::sock_filter { code: IF_EQUAL, jt: 1, jf: 0, k: ARCHITECTURE },
@@ -78,12 +88,24 @@ fn program() -> Vec<libc::sock_filter> {
         unless_skip(IF_AT_LEAST, X32_BIT, 1),
         step(RETURN, NO_SUCH_CALL),
     ];
-    for rule in RULES {
+    let own_sockets = OWN_SOCKETS.iter().filter(|_| own_sockets);
+    for rule in RULES.iter().chain(own_sockets) {
         let number = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-        match rule {
+        match *rule {
             Rule::Notify(call) => {
                 steps.extend([unless_skip(IF_EQUAL, number(call), 1), step(RETURN, NOTIFY)]);
             }
+            Rule::NotifyOfStreams(call) => steps.extend([
+                unless_skip(IF_EQUAL, number(call), 8),
+                step(LOAD, argument(0)),
+                libc::sock_filter { code: IF_EQUAL, jt: 1, jf: 0, k: libc::AF_INET.unsigned_abs() },
+                unless_skip(IF_EQUAL, libc::AF_INET6.unsigned_abs(), 4),
+                step(LOAD, argument(1)),
+                step(AND, SOCKET_TYPE),
+                unless_skip(IF_EQUAL, libc::SOCK_STREAM.unsigned_abs(), 1),
+                step(RETURN, NOTIFY),
+                step(RETURN, ALLOW),
+            ]),
             Rule::Hide(call) => {
                 steps.extend([unless_skip(IF_EQUAL, number(call), 1), step(RETURN, NO_SUCH_CALL)]);
             }
@@ -105,8 +127,9 @@ fn program() -> Vec<libc::sock_filter> {
 pub(crate) struct Filter(Vec<libc::sock_filter>);
 
 impl Filter {
-    pub(crate) fn new() -> Self {
-        Self(program())
+    /// `own_sockets`: the shim makes the workload's sockets.
+    pub(crate) fn new(own_sockets: bool) -> Self {
+        Self(program(own_sockets))
     }
 
     /// Installs the filter on the calling thread for ever, and returns the descriptor on which its
@@ -147,12 +170,15 @@ mod tests {
 
     /// Runs the filter as the kernel does (Documentation/networking/filter.rst).
     fn verdict(arch: u32, number: i64, arguments: [u64; 6]) -> u32 {
+        run(&program(false), arch, number, arguments)
+    }
+
+    fn run(program: &[libc::sock_filter], arch: u32, number: i64, arguments: [u64; 6]) -> u32 {
         let mut data = Vec::new();
         data.extend(u32::try_from(number).unwrap().to_le_bytes());
         data.extend(arch.to_le_bytes());
         data.extend([0; 8]);
         arguments.iter().for_each(|argument| data.extend(argument.to_le_bytes()));
-        let program = program();
         let (mut accumulator, mut at) = (0u32, 0usize);
         loop {
             let libc::sock_filter { code, jt, jf, k } = program[at];
@@ -163,6 +189,7 @@ mod tests {
                     let k = usize::try_from(k).unwrap();
                     accumulator = u32::from_le_bytes(data[k..k + 4].try_into().unwrap());
                 }
+                AND => accumulator &= k,
                 IF_EQUAL => jump(accumulator == k),
                 IF_AT_LEAST => jump(accumulator >= k),
                 IF_ANY_BIT => jump(accumulator & k != 0),
@@ -184,6 +211,29 @@ mod tests {
         for call in [libc::SYS_read, libc::SYS_socket, libc::SYS_bind, libc::SYS_sendto, libc::SYS_sendmsg] {
             assert_eq!(verdict(ARCHITECTURE, call, [u64::from(!FAST_OPEN); 6]), ALLOW);
         }
+    }
+
+    #[test]
+    fn stream_sockets_over_ip_are_asked_about_where_the_shim_makes_them() {
+        let steps = program(true);
+        let socket =
+            |family: u64, kind: u64| run(&steps, ARCHITECTURE, libc::SYS_socket, [family, kind, 0, 0, 0, 0]);
+        for (family, kind, asked) in [
+            (2, 1, true),
+            (10, 1, true),
+            (2, 0o2_004_001, true),
+            (0x1_0000_0002, 1, true),
+            (1, 1, false),
+            (2, 2, false),
+            (10, 0o2_000_002, false),
+            (16, 3, false),
+        ] {
+            assert_eq!(socket(family, kind), if asked { NOTIFY } else { ALLOW }, "{family} {kind}");
+        }
+        for call in [libc::SYS_bind, libc::SYS_listen, libc::SYS_connect] {
+            assert_eq!(run(&steps, ARCHITECTURE, call, [0; 6]), NOTIFY);
+        }
+        assert_eq!(run(&steps, ARCHITECTURE, libc::SYS_read, [0; 6]), ALLOW);
     }
 
     #[test]

@@ -8,9 +8,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 const RECEIVE: libc::c_ulong = 0xc050_2100;
 const SEND: libc::c_ulong = 0xc018_2101;
 const ID_VALID: libc::c_ulong = 0x4008_2102;
+const ADD_DESCRIPTOR: libc::c_ulong = 0x4018_2103;
 
 const _: () = assert!(size_of::<libc::seccomp_notif>() == 0x50);
 const _: () = assert!(size_of::<libc::seccomp_notif_resp>() == 0x18);
+const _: () = assert!(size_of::<libc::seccomp_notif_addfd>() == 0x18);
 
 /// The descriptor on which the kernel asks.
 #[derive(Debug)]
@@ -68,6 +70,31 @@ impl Listener {
     pub(crate) fn is_waiting(&self, notification: &Notification) -> bool {
         // SAFETY: the kernel reads the eight bytes of the id.
         unsafe { libc::ioctl(self.0.as_raw_fd(), ID_VALID, &raw const notification.id) == 0 }
+    }
+
+    /// Gives the caller a duplicate of this descriptor, and answers its call with the number.
+    ///
+    /// # Errors
+    /// EMFILE where the caller may have no more, and then its call is not answered yet; ENOENT where it
+    /// died meanwhile; EINVAL before Linux 5.14.
+    pub(crate) fn install(
+        &self,
+        notification: &Notification,
+        descriptor: &OwnedFd,
+        closed_on_exec: bool,
+    ) -> io::Result<u32> {
+        let source = u32::try_from(descriptor.as_raw_fd()).map_err(io::Error::other)?;
+        let flags = if closed_on_exec { libc::O_CLOEXEC } else { 0 };
+        let request = libc::seccomp_notif_addfd {
+            id: notification.id,
+            flags: u32::try_from(libc::SECCOMP_ADDFD_FLAG_SEND).map_err(io::Error::other)?,
+            srcfd: source,
+            newfd: 0,
+            newfd_flags: flags.unsigned_abs(),
+        };
+        // SAFETY: the kernel reads a seccomp_notif_addfd of the size that the request's number holds.
+        let number = checked(unsafe { libc::ioctl(self.0.as_raw_fd(), ADD_DESCRIPTOR, &raw const request) })?;
+        u32::try_from(number).map_err(io::Error::other)
     }
 
     /// Answers; a caller that died meanwhile needs none.

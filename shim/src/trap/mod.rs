@@ -3,6 +3,9 @@
 
 mod handover;
 mod held;
+mod holders;
+mod kept;
+mod making;
 mod preface;
 mod sockaddr;
 mod sockets;
@@ -58,6 +61,8 @@ pub(crate) enum Carriage {
 #[derive(Debug)]
 enum Reply {
     Answer(Answer),
+    /// The call goes on as it was made: the proxy will find no identity and refuse.
+    Unaided,
     /// A file has to be digested first.
     Digest,
     /// The caller waits for this.
@@ -84,6 +89,10 @@ pub(crate) fn serve(trap: Trap) -> std::io::Result<()> {
         let (trap, slow) = (Arc::clone(&trap), slow.clone());
         std::thread::Builder::new().name("trap".into()).spawn(move || trap.answer_all(&slow))?;
     }
+    if let Sockets::Own(kept) = &trap.sockets {
+        let kept = Arc::clone(kept);
+        std::thread::Builder::new().name("sweep".into()).spawn(move || kept.sweep_for_ever())?;
+    }
     Ok(())
 }
 
@@ -106,10 +115,18 @@ impl Trap {
     }
 
     fn answer(self: &Arc<Self>, notification: Notification, slow: &SyncSender<Notification>) {
-        if notification.call != libc::SYS_connect {
-            self.attestor.executed(notification.thread);
-            return self.listener.answer(&notification, Answer::Continue);
+        let Notification { thread, call, arguments: [descriptor, ..], .. } = notification;
+        match (call, &self.sockets) {
+            (libc::SYS_connect, _) => return self.answer_connect(notification, slow),
+            (libc::SYS_socket, Sockets::Own(kept)) => return self.make(kept, &notification),
+            (libc::SYS_bind, Sockets::Own(kept)) => kept.free_ports(),
+            (libc::SYS_listen, sockets) => sockets.give_up(thread, descriptor),
+            _ => self.attestor.executed(thread),
         }
+        self.listener.answer(&notification, Answer::Continue);
+    }
+
+    fn answer_connect(self: &Arc<Self>, notification: Notification, slow: &SyncSender<Notification>) {
         if !self.connect(&notification, Effort::LookUp) && slow.try_send(notification).is_err() {
             self.problems.note("too many callers wait for files to be digested: their connects fail");
             self.listener.answer(&notification, Answer::Error(Errno::AGAIN));
@@ -142,6 +159,12 @@ impl Trap {
                 self.sockets.let_go(socket);
                 self.listener.answer(notification, answer);
             }
+            Reply::Unaided => {
+                drop(socket);
+                let [descriptor, ..] = notification.arguments;
+                self.sockets.give_up(notification.thread, descriptor);
+                self.listener.answer(notification, Answer::Continue);
+            }
         }
         true
     }
@@ -160,6 +183,7 @@ impl Trap {
             if let Some(prefacer) = self.prefacer() {
                 prefacer.forget(|| socket().ok().flatten());
             }
+            self.sockets.give_up(thread, descriptor);
             return Err(Answer::Continue);
         }
         match socket() {
@@ -181,7 +205,8 @@ impl Trap {
             Ok(process) => process,
             Err(Unattested::NeedsDigest) => return Reply::Digest,
             Err(Unattested::Unreadable(why)) => {
-                return self.without_token("a process cannot be attested", &why).into();
+                self.without_token("a process cannot be attested", &why);
+                return Reply::Unaided;
             }
         };
         if !self.listener.is_waiting(notification) {

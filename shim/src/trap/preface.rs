@@ -69,7 +69,7 @@ impl Prefacer {
                 // No SYN has been sent: the socket becomes what it was.
                 let _ = shutdown(socket, Shutdown::Both);
                 let _ = set_deferred(socket, false);
-                Answer::Continue.into()
+                Reply::Unaided
             }
         }
     }

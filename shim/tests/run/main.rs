@@ -12,6 +12,7 @@
 mod attesting;
 mod carrying;
 mod custody;
+mod keeping;
 mod launching;
 mod prefacing;
 mod stage;

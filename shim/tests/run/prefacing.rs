@@ -1,9 +1,9 @@
 //! Connections whose token goes ahead of the program's bytes: what the program sees of it.
 
+use crate::keeping::in_a_network_of_its_own;
 use crate::stage::{PREFACES, Scratch, Server, Shim};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
 
 /// A free port where nobody listens.
 fn nobody() -> SocketAddr {
@@ -203,13 +203,8 @@ except OSError as error: print(error.errno, round(time.monotonic() - start))",
             .option("--capture", "127.0.0.1:8")
             .option("--capture", "127.0.0.1:9");
         let (command, _scratch) = shim.command(&[crate::stage::python(), program.to_str().unwrap()]);
-        let set_up = "ip link set lo up && echo 0 > /proc/sys/net/ipv4/tcp_fastopen && exec \"$@\"";
-        let mut unshare = Command::new("unshare");
-        if !rustix::process::getuid().is_root() {
-            unshare.args(["--user", "--map-root-user"]);
-        }
-        unshare.args(["--net", "sh", "-c", set_up, "sh"]);
-        let output = unshare.arg(command.get_program()).args(command.get_args()).output().unwrap();
+        let set_up = "echo 0 > /proc/sys/net/ipv4/tcp_fastopen &&";
+        let output = in_a_network_of_its_own(set_up, &command).output().unwrap();
         let (out, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let wanted = format!("[True, True]\n{}\n{} 1\n", libc::ECONNREFUSED, libc::EINPROGRESS);
         assert_eq!(out, wanted, "{way:?}: {log}");

@@ -39,10 +39,16 @@ pub(crate) struct Way {
     pub(crate) mode: &'static str,
 }
 
-pub(crate) const PREFACES: [Way; 1] = [Way { carrier: "proxy-v2", mode: "pidfd" }];
+pub(crate) const PREFACES: [Way; 2] =
+    [Way { carrier: "proxy-v2", mode: "pidfd" }, Way { carrier: "proxy-v2", mode: "own-socket" }];
 
 /// All of them.
-pub(crate) const WAYS: [Way; 2] = [Way { carrier: "header", mode: "pidfd" }, PREFACES[0]];
+pub(crate) const WAYS: [Way; 4] = [
+    Way { carrier: "header", mode: "pidfd" },
+    Way { carrier: "header", mode: "own-socket" },
+    PREFACES[0],
+    PREFACES[1],
+];
 
 /// A folder of one test, removed at its end.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// The ways to the program's sockets.
-pub(crate) const MODES: [&str; 1] = ["pidfd"];
+pub(crate) const MODES: [&str; 2] = ["pidfd", "own-socket"];
 
 pub(crate) struct Stage {
     pub(crate) envoy: Envoy,
