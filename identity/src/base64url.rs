@@ -1,22 +1,23 @@
 //! base64url without padding (RFC 7515 section 2), refusing every second way to write the same bytes.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
 
 /// The text for `bytes`.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    Base64UrlUnpadded::encode_string(bytes)
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The bytes of `text`; nothing where it is not canonical base64url.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    Base64UrlUnpadded::decode_vec(core::str::from_utf8(text).ok()?).ok()
+    URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// The `N` bytes of `text`, of which there must be exactly that many.
+/// The `N` bytes of `text`, of which there must be exactly that many. They may be a private key, so that
+/// no second copy is left.
 pub(crate) fn decode_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    let decoded = Base64UrlUnpadded::decode(text, &mut bytes).ok()?;
-    (decoded.len() == N).then_some(bytes)
+    Zeroizing::new(decode(text)?).as_slice().try_into().ok()
 }
 
 #[cfg(test)]

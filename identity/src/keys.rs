@@ -1,6 +1,7 @@
 //! The keys that a verifier trusts, each for the subjects it may sign for.
 
-use crate::jwk::{KeyId, PublicKey};
+use crate::jwk::KeyId;
+use crate::public_key::PublicKey;
 use crate::spiffe::{KeyScope, Subject, TrustDomain};
 use core::fmt;
 use std::collections::HashMap;

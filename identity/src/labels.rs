@@ -1,8 +1,6 @@
 //! Labels that a manifest gives a container and the shim signs.
 
 use core::fmt;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 /// Labels on one identity: enough for segment, tier, version and a team's own, and few enough that a
 /// judgement may look at each of them.
@@ -12,9 +10,10 @@ pub const MAX_LABEL_NAME: usize = 64;
 /// Bytes of a label's value: four times what Kubernetes allows, so that a URL or an address fits.
 pub const MAX_LABEL_VALUE: usize = 256;
 
-/// At most [`MAX_LABELS`] names, each with one value.
+/// At most [`MAX_LABELS`] names, each with one value. They are too few for a tree, which would take 3 kB more of
+/// the filter's module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Labels(BTreeMap<String, String>);
+pub struct Labels(Vec<(String, String)>);
 
 impl Labels {
     /// Labels from pairs of a name and a value.
@@ -41,11 +40,11 @@ impl Labels {
             return Err(LabelError::ValueLength);
         }
         let full = self.0.len() >= MAX_LABELS;
-        match self.0.entry(name) {
-            Entry::Occupied(_) => Err(LabelError::Repeated),
-            Entry::Vacant(_) if full => Err(LabelError::TooMany),
-            Entry::Vacant(place) => {
-                place.insert(value);
+        match self.place(&name) {
+            Ok(_) => Err(LabelError::Repeated),
+            Err(_) if full => Err(LabelError::TooMany),
+            Err(place) => {
+                self.0.insert(place, (name, value));
                 Ok(())
             }
         }
@@ -54,7 +53,13 @@ impl Labels {
     /// The value under this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        let (_, value) = self.0.get(self.place(name).ok()?)?;
+        Some(value)
+    }
+
+    /// Where this name is, or would be.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.as_str().cmp(name))
     }
 
     /// Names and values, by name.

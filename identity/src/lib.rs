@@ -42,32 +42,40 @@
 //! There is no clock, no I/O and no environment in here: time, addresses and keys are arguments.
 
 mod address;
+mod algorithm;
 mod base64url;
 pub mod carrier;
 mod claims;
 mod code_list;
 mod digest;
 mod ed25519;
+mod es256;
 mod json;
 mod jwk;
 mod keys;
 mod labels;
 mod object;
 mod payload;
+mod public_key;
 mod refusal;
+mod signing_key;
 mod spiffe;
 mod time;
 mod token;
 
 pub use address::canonical;
+pub use algorithm::Algorithm;
 pub use carrier::Carrier;
 pub use claims::{Claims, MAX_NAME, Stray};
 pub use code_list::{CodeList, CodeListError, MAX_CODE_LIST};
 pub use digest::{Digest, DigestError, Hasher};
-pub use jwk::{JwkError, KeyId, PublicKey, SigningKey};
+pub use es256::{Es256Check, Es256Signature};
+pub use jwk::{JwkError, KeyId, PublicJwk};
 pub use keys::{KeyError, MAX_KEYS, TrustedKeys};
 pub use labels::{LabelError, Labels, MAX_LABEL_NAME, MAX_LABEL_VALUE, MAX_LABELS};
+pub use public_key::PublicKey;
 pub use refusal::{Refusal, RefusalReason};
+pub use signing_key::SigningKey;
 pub use spiffe::{KeyScope, MAX_SUBJECT, SpiffeError, Subject, TrustDomain};
 pub use time::{
     CLOCK_SKEW_SECONDS, Lifetime, MAX_LIFE_SECONDS, Serial, TOKEN_LIFE_SECONDS, UnixNanos, UnixSeconds,

@@ -132,6 +132,17 @@ impl Subject {
         self.part(&self.container)
     }
 
+    /// The workload that the container is part of, as its mTLS certificate names it: `spiffe://<trust
+    /// domain>/ns/<namespace>/sa/<service account>`, or `spiffe://<trust domain>/host/<host>`.
+    #[must_use]
+    pub fn workload(&self) -> &str {
+        let end = match &self.place {
+            Place::Pod { service_account, .. } => service_account.end,
+            Place::Host(host) => host.end,
+        };
+        self.part(&(0..end))
+    }
+
     fn part(&self, range: &Range<usize>) -> &str {
         self.text.get(range.clone()).unwrap_or_default()
     }
@@ -300,6 +311,8 @@ mod tests {
         let host: Subject = HOST.parse().unwrap();
         assert_eq!((host.host(), host.container()), (Some("node-1"), "app"));
         assert_eq!((host.namespace(), host.service_account()), (None, None));
+        assert_eq!(pod.workload(), "spiffe://shop.example/ns/shop/sa/checkout");
+        assert_eq!(host.workload(), "spiffe://shop.example/host/node-1");
         let domain = "shop.example".parse().unwrap();
         assert_eq!(Subject::in_pod(&domain, "shop", "checkout", "app"), Ok(pod));
         assert_eq!(Subject::on_host(&domain, "node-1", "app"), Ok(host));

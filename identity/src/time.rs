@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+use core::time::Duration;
 
 /// A token's life unless the shim is told otherwise. It is checked once, when its connection starts,
 /// and so only has to outlive an application's connect timeout (Linux gives up after 127 s).
@@ -27,6 +28,12 @@ impl UnixNanos {
     #[must_use]
     pub const fn seconds(self) -> UnixSeconds {
         UnixSeconds(self.0.saturating_div(NANOS_PER_SECOND))
+    }
+
+    /// The time when this much has passed.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 

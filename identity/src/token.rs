@@ -1,12 +1,16 @@
 //! From untrusted bytes to a verified identity.
 
+use crate::algorithm::Algorithm;
 use crate::base64url;
 use crate::claims::Claims;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::es256;
+use crate::es256::Es256Check;
 use crate::json::Object;
-use crate::jwk::SigningKey;
 use crate::keys::{TrustedKey, TrustedKeys};
 use crate::payload;
 use crate::refusal::{Refusal, RefusalReason};
+use crate::signing_key::SigningKey;
 use crate::time::{CLOCK_SKEW_SECONDS, Lifetime, MAX_LIFE_SECONDS, UnixNanos};
 use core::fmt;
 use core::net::SocketAddr;
@@ -16,8 +20,6 @@ use core::net::SocketAddr;
 pub const MAX_TOKEN_BYTES: usize = 4_096;
 /// The one audience (`aud`) that tokens are made for.
 pub const AUDIENCE: &str = "procgate";
-/// The JWS name of Ed25519 (RFC 8037 section 3.1).
-pub(crate) const ED_DSA: &str = "EdDSA";
 
 /// The members of the JOSE header. Any other (`crit`, `jwk`, `jku`, `x5c`, `b64` …) asks the verifier to
 /// behave differently, so it is refused and not ignored.
@@ -33,12 +35,6 @@ pub struct UnverifiedToken<'a> {
     kid: String,
 }
 
-/// The algorithms that a key of a policy can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Algorithm {
-    EdDsa,
-}
-
 /// The connection that a token must have been made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
@@ -49,6 +45,9 @@ pub enum Binding {
         /// The address that the peer connected to.
         destination: SocketAddr,
     },
+    /// Another connection than this one: the sender's proxy has checked it, and forwards the token. Nothing
+    /// may proceed on the result unless the peer is the [workload](crate::Subject::workload) of its subject.
+    Forwarded,
     /// No connection: somebody inspects a token. Nothing may proceed on the result.
     Unbound,
 }
@@ -81,12 +80,10 @@ impl<'a> UnverifiedToken<'a> {
         if header.optional_text("typ")?.is_some_and(|typ| typ != "JWT") {
             return Err(Refusal::malformed("typ is not JWT"));
         }
-        let algorithm = if header.text("alg")? == ED_DSA {
-            Algorithm::EdDsa
-        } else {
-            let detail = "the token asks for an algorithm that no key here has: sign with EdDSA (Ed25519)";
-            return Err(Refusal::new(RefusalReason::UnsupportedAlgorithm, detail));
-        };
+        let algorithm = Algorithm::named(&header.text("alg")?).ok_or_else(|| {
+            let detail = "the token asks for an algorithm that no key here has: sign with EdDSA or ES256";
+            Refusal::new(RefusalReason::UnsupportedAlgorithm, detail)
+        })?;
         let kid = header.text("kid")?.into_owned();
         Ok(Self { signed, payload, signature, algorithm, kid })
     }
@@ -102,13 +99,28 @@ impl<'a> UnverifiedToken<'a> {
     /// # Errors
     /// Any other reason of [`RefusalReason`] but `ambiguous-identity` and `replayed`, which are the
     /// carrier's and the memory's to find.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn verify(
         &self,
         keys: &TrustedKeys,
         now: UnixNanos,
         binding: Binding,
     ) -> Result<VerifiedIdentity, Refusal> {
-        let trusted = self.signer(keys)?;
+        self.verify_with(es256::library::verifies, keys, now, binding)
+    }
+
+    /// The same, with somebody else's arithmetic for ES256.
+    ///
+    /// # Errors
+    /// As [`UnverifiedToken::verify`].
+    pub fn verify_with(
+        &self,
+        es256: Es256Check,
+        keys: &TrustedKeys,
+        now: UnixNanos,
+        binding: Binding,
+    ) -> Result<VerifiedIdentity, Refusal> {
+        let trusted = self.signer(keys, es256)?;
         let json = base64url::decode(self.payload)
             .ok_or_else(|| Refusal::malformed("the payload is not base64url"))?;
         let claims = payload::decode(&json)?;
@@ -122,15 +134,20 @@ impl<'a> UnverifiedToken<'a> {
     }
 
     /// The key that signed this token.
-    fn signer<'k>(&self, keys: &'k TrustedKeys) -> Result<&'k TrustedKey, Refusal> {
+    fn signer<'k>(&self, keys: &'k TrustedKeys, es256: Es256Check) -> Result<&'k TrustedKey, Refusal> {
         let trusted = keys.get(&self.kid).ok_or_else(|| {
             let detail = "no key of the policy has the token's kid: add the public key to trust.keys";
             Refusal::new(RefusalReason::UnknownKey, detail)
         })?;
-        let Algorithm::EdDsa = self.algorithm;
+        let (algorithm, named) = (trusted.key.algorithm(), self.algorithm.name());
+        if algorithm != self.algorithm {
+            let detail =
+                format!("the token says {named}, and the key of its kid signs with {}", algorithm.name());
+            return Err(Refusal::new(RefusalReason::UnsupportedAlgorithm, detail));
+        }
         let signature = base64url::decode_array(self.signature)
             .ok_or_else(|| Refusal::malformed("the signature is not 64 bytes of base64url"))?;
-        if trusted.key.ed25519_key().verifies(self.signed, &signature) {
+        if trusted.key.verifies(self.signed, &signature, es256) {
             Ok(trusted)
         } else {
             let detail = "the signature is not this key's: the token was changed or forged";
@@ -197,6 +214,14 @@ impl VerifiedIdentity {
         &self.claims
     }
 
+    /// Checks once more whether it counts at this time, for a token that comes with each request.
+    ///
+    /// # Errors
+    /// `expired` and `not-yet-valid`.
+    pub fn check_time(&self, now: UnixNanos) -> Result<(), Refusal> {
+        check_time(self.claims.lifetime, now)
+    }
+
     /// The name of the key that vouched for it.
     #[must_use]
     pub fn key_id(&self) -> &str {
@@ -229,7 +254,8 @@ impl core::error::Error for MintError {}
 
 /// The token for `claims`, signed with `key`.
 pub(crate) fn mint(key: &SigningKey, claims: &Claims) -> Result<String, MintError> {
-    let header = format!(r#"{{"alg":"{ED_DSA}","kid":"{}","typ":"JWT"}}"#, key.id().as_str());
+    let (alg, kid) = (key.algorithm().name(), key.id().as_str());
+    let header = format!(r#"{{"alg":"{alg}","kid":"{kid}","typ":"JWT"}}"#);
     let payload = payload::encode(claims).map_err(|_| MintError::Encoding)?;
     let mut token = base64url::encode(header.as_bytes());
     token.push('.');

@@ -11,7 +11,8 @@
     reason = "a test fails loudly"
 )]
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
 use procgate_identity::{Binding, PublicKey, RefusalReason, TrustedKeys, UnixNanos, UnverifiedToken};
 
@@ -20,11 +21,11 @@ const HEADER: &str = r#"{"alg":"EdDSA","kid":"k"}"#;
 const NOW: UnixNanos = UnixNanos(1_800_000_000_000_000_000);
 
 fn encode(text: &str) -> String {
-    Base64UrlUnpadded::encode_string(text.as_bytes())
+    URL_SAFE_NO_PAD.encode(text.as_bytes())
 }
 
 fn sign(text: &str) -> String {
-    Base64UrlUnpadded::encode_string(&SigningKey::from_bytes(&SEED).sign(text.as_bytes()).to_bytes())
+    URL_SAFE_NO_PAD.encode(SigningKey::from_bytes(&SEED).sign(text.as_bytes()).to_bytes())
 }
 
 /// A well-signed token of this header and payload.
@@ -43,7 +44,7 @@ fn payload() -> String {
 
 fn outcome(token: &str) -> Result<(), RefusalReason> {
     let public = SigningKey::from_bytes(&SEED).verifying_key();
-    let key = PublicKey::ed25519("k", &Base64UrlUnpadded::encode_string(public.as_bytes())).unwrap();
+    let key = PublicKey::ed25519("k", &URL_SAFE_NO_PAD.encode(public.as_bytes())).unwrap();
     let mut keys = TrustedKeys::new("shop.example".parse().unwrap());
     keys.add(key, "spiffe://shop.example/".parse().unwrap()).unwrap();
     let parsed = UnverifiedToken::parse(token.as_bytes()).map_err(|refusal| refusal.reason)?;

@@ -66,6 +66,37 @@ fn every_claim_comes_back_as_it_was_signed() {
 }
 
 #[test]
+fn the_algorithm_is_the_key_s_and_not_the_token_s_to_say() {
+    let scope = || "spiffe://shop.example/ns/shop/".parse::<KeyScope>().unwrap();
+    let p256 = |kid| SigningKey::es256(KeyId::new(kid).unwrap(), &Zeroizing::new([1; 32])).unwrap();
+    let mut keys = TrustedKeys::new("shop.example".parse().unwrap());
+    keys.add(signer("ed", 1).public().unwrap(), scope()).unwrap();
+    keys.add(p256("p256").public().unwrap(), scope()).unwrap();
+    let outcome = |key: &SigningKey| {
+        let token = key.sign_token(&claims()).unwrap();
+        let verified = UnverifiedToken::parse(token.as_bytes()).unwrap().verify(&keys, NOW, Binding::Unbound);
+        verified.map(|identity| identity.claims().clone()).map_err(|refusal| refusal.reason)
+    };
+    assert_eq!(outcome(&p256("p256")), Ok(claims()));
+    assert_eq!(outcome(&signer("ed", 1)), Ok(claims()));
+    assert_eq!(outcome(&p256("ed")), Err(RefusalReason::UnsupportedAlgorithm));
+    assert_eq!(outcome(&signer("p256", 1)), Err(RefusalReason::UnsupportedAlgorithm));
+    let other = SigningKey::es256(KeyId::new("p256").unwrap(), &Zeroizing::new([2; 32])).unwrap();
+    assert_eq!(outcome(&other), Err(RefusalReason::BadSignature));
+}
+
+#[test]
+fn a_check_that_says_no_or_cannot_say_refuses() {
+    let key = SigningKey::es256(KeyId::new("p256").unwrap(), &Zeroizing::new([1; 32])).unwrap();
+    let mut keys = TrustedKeys::new("shop.example".parse().unwrap());
+    keys.add(key.public().unwrap(), "spiffe://shop.example/ns/shop/".parse().unwrap()).unwrap();
+    let token = key.sign_token(&claims()).unwrap();
+    let token = UnverifiedToken::parse(token.as_bytes()).unwrap();
+    let refused = token.verify_with(|_| false, &keys, NOW, Binding::Unbound).unwrap_err();
+    assert_eq!(refused.reason, RefusalReason::BadSignature);
+}
+
+#[test]
 fn optional_claims_may_be_absent() {
     let sparse = Claims { code: None, stray: None, script: None, labels: Labels::default(), ..claims() };
     let token = signer("one", 1).sign_token(&sparse).unwrap();

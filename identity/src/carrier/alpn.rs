@@ -20,7 +20,8 @@ pub fn encode(token: &str) -> Vec<Vec<u8>> {
 /// The token in the names of a ClientHello: nothing where none is ours.
 ///
 /// # Errors
-/// `ambiguous-identity` for parts that are missing, repeated or out of order, `identity-too-large`.
+/// `ambiguous-identity` for parts that are missing, repeated or out of order, `malformed-identity` for one
+/// with nothing in it, `identity-too-large`.
 pub fn decode<'a>(names: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<Vec<u8>>, Refusal> {
     let mut token = Vec::new();
     let ours = names.into_iter().filter_map(|name| name.strip_prefix(PREFIX.as_bytes()));
@@ -33,6 +34,9 @@ pub fn decode<'a>(names: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<Ve
             let detail = "the parts of the token are not numbered 0, 1, 2 … in this order";
             return Err(Refusal::new(RefusalReason::AmbiguousIdentity, detail));
         };
+        if part.is_empty() {
+            return Err(Refusal::malformed("a part of the token is empty"));
+        }
         token.extend_from_slice(part);
     }
     Ok((!token.is_empty()).then_some(token))
@@ -54,6 +58,14 @@ mod tests {
             assert_eq!(decoded, Ok(Some(token.into_bytes())), "{length}");
         }
         assert_eq!(decode([b"h2".as_slice()]), Ok(None));
+    }
+
+    #[test]
+    fn a_part_with_nothing_in_it_is_malformed_and_not_taken_for_none() {
+        for names in [&[b"procgate/0/".as_slice()][..], &[b"procgate/0/a", b"procgate/1/"]] {
+            let refusal = decode(names.iter().copied()).unwrap_err();
+            assert_eq!(refusal.reason, RefusalReason::MalformedIdentity);
+        }
     }
 
     #[test]

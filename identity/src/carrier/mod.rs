@@ -4,7 +4,9 @@
 //! not fit together, says `ambiguous-identity` and never picks one.
 
 pub mod alpn;
+pub mod client_hello;
 pub mod header;
+pub mod opening;
 pub mod proxy_v2;
 
 use core::fmt;

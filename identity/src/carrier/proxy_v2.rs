@@ -18,10 +18,18 @@ pub fn encode(token: &str) -> Option<Vec<u8>> {
     Some(tlv)
 }
 
-/// What a preface begins with: its signature, then version 2 and the command PROXY.
-const START: [u8; 13] = *b"\r\n\r\n\0\r\nQUIT\n\x21";
+/// What every preface begins with.
+pub(super) const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+/// Bytes of signature, version and command, family, and the length of what follows.
+pub(super) const HEAD: usize = 16;
+const VERSION_2_PROXY: u8 = 0x21;
 const TCP_OVER_IPV4: u8 = 0x11;
 const TCP_OVER_IPV6: u8 = 0x21;
+/// Bytes of two addresses with their ports.
+const IPV4_ADDRESSES: usize = 12;
+const IPV6_ADDRESSES: usize = 36;
+/// Bytes of a whole preface: the longest token, and about as much for TLVs of others.
+pub const MAX_PREFACE: usize = 8_192;
 
 /// The preface of a connection between these two addresses, with the token in it. Addresses of two
 /// families are written as IPv6. Nothing where the token is too long.
@@ -42,13 +50,51 @@ pub fn preface(source: SocketAddr, destination: SocketAddr, token: &str) -> Opti
     rest.extend_from_slice(&destination.port().to_be_bytes());
     rest.extend_from_slice(&encode(token)?);
     let length = u16::try_from(rest.len()).ok()?.to_be_bytes();
-    Some([&START[..], &[family], &length, &rest].concat())
+    Some([&SIGNATURE[..], &[VERSION_2_PROXY, family], &length, &rest].concat())
 }
 
 fn mapped(address: IpAddr) -> Ipv6Addr {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
         IpAddr::V6(address) => address,
+    }
+}
+
+/// Bytes of the preface that has this head.
+///
+/// # Errors
+/// `malformed-identity` for another version, command or family than the shim writes: only with these do
+/// addresses and TLVs follow. `identity-too-large`.
+pub(super) fn length(head: &[u8; HEAD]) -> Result<usize, Refusal> {
+    let [.., command, family, high, low] = *head;
+    if command != VERSION_2_PROXY || addresses(family).is_none() {
+        let detail = "the PROXY preface is not of version 2, command PROXY, TCP over IPv4 or IPv6";
+        return Err(Refusal::malformed(detail));
+    }
+    let length = HEAD.saturating_add(usize::from(u16::from_be_bytes([high, low])));
+    if length > MAX_PREFACE {
+        let detail = format!("the preface has {length} bytes, at most {MAX_PREFACE} are read");
+        return Err(Refusal::new(RefusalReason::IdentityTooLarge, detail));
+    }
+    Ok(length)
+}
+
+/// The token of a whole preface. What it says of addresses is not looked at: anybody can write them.
+///
+/// # Errors
+/// `malformed-identity` where it is shorter than its addresses; as [`decode`].
+pub(super) fn token(preface: &[u8]) -> Result<Option<&[u8]>, Refusal> {
+    let tlvs = preface
+        .split_first_chunk::<HEAD>()
+        .and_then(|([.., family, _, _], rest)| rest.get(addresses(*family)?..));
+    decode(tlvs.ok_or_else(|| Refusal::malformed("the preface is shorter than its addresses"))?)
+}
+
+const fn addresses(family: u8) -> Option<usize> {
+    match family {
+        TCP_OVER_IPV4 => Some(IPV4_ADDRESSES),
+        TCP_OVER_IPV6 => Some(IPV6_ADDRESSES),
+        _ => None,
     }
 }
 
