@@ -69,6 +69,26 @@ pub enum Failed<'p> {
     UnclearPath,
 }
 
+impl Failed<'_> {
+    /// Where the condition stands in the rule, for example `to.ports`.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::NoIdentity | Self::HasIdentity => "from",
+            Self::Process(_) => "from.process",
+            Self::ProcessLabel(..) => "from.labels",
+            Self::ProcessLabelMissing(_) => "from.same",
+            Self::Destination(_) => "to.destination",
+            Self::DestinationLabel(..) => "to.labels",
+            Self::Same(_) => "to.same",
+            Self::NotHttp => "to",
+            Self::Port(_) => "to.ports",
+            Self::Method(_) => "to.methods",
+            Self::Path(_) | Self::UnclearPath => "to.paths",
+        }
+    }
+}
+
 impl fmt::Display for Failed<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -104,18 +124,36 @@ pub fn explain<'p>(
     destination: &Destination<'_>,
 ) -> Explanation<'p> {
     let finding = judge(policy, presented, destination).finding;
-    let model = policy.model();
-    let entries: Vec<(usize, &NamedDestination)> =
-        model.destinations.iter().enumerate().filter(|(_, entry)| goes_to(entry, destination)).collect();
-    let claims = match presented {
-        Presented::Verified(identity) => Some(identity.claims()),
-        Presented::Absent => None,
+    match presented {
+        Presented::Verified(identity) => of_rules(policy, finding, Some(identity.claims()), destination),
+        Presented::Absent => of_rules(policy, finding, None, destination),
         Presented::Refused(_) | Presented::PeerMismatch(_) | Presented::Fault(_) => {
-            return before_rules(finding, &entries);
+            before_rules(finding, &entries(policy.model(), destination))
         }
-    };
-    let processes = claims.map(|claims| policy.index().processes.identify(claims));
-    let processes = match processes {
+    }
+}
+
+/// As [`explain`], for claims that are taken for verified.
+pub(crate) fn explain_claims<'p>(
+    policy: &'p Policy,
+    claims: Option<&Claims>,
+    destination: &Destination<'_>,
+) -> Explanation<'p> {
+    let identity = policy.resolve_claims(claims);
+    let resolved = policy.resolve_destination(destination);
+    let finding = policy.decide(&identity, &resolved, destination.http).finding;
+    of_rules(policy, finding, claims, destination)
+}
+
+fn of_rules<'p>(
+    policy: &'p Policy,
+    finding: Finding<'p>,
+    claims: Option<&Claims>,
+    destination: &Destination<'_>,
+) -> Explanation<'p> {
+    let model = policy.model();
+    let entries = entries(model, destination);
+    let processes = match claims.map(|claims| policy.index().processes.identify(claims)) {
         Some(Err(_)) => return before_rules(finding, &entries),
         Some(Ok(processes)) => {
             processes.iter().filter_map(|process| usize::try_from(*process).ok()).collect()
@@ -142,6 +180,10 @@ pub fn explain<'p>(
 
 fn before_rules<'p>(finding: Finding<'p>, entries: &[(usize, &'p NamedDestination)]) -> Explanation<'p> {
     Explanation { finding, destinations: names(entries), rules: Vec::new(), nearest: None }
+}
+
+fn entries<'p>(model: &'p Model, destination: &Destination<'_>) -> Vec<(usize, &'p NamedDestination)> {
+    model.destinations.iter().enumerate().filter(|(_, entry)| goes_to(entry, destination)).collect()
 }
 
 fn names<'p>(entries: &[(usize, &'p NamedDestination)]) -> Vec<&'p str> {

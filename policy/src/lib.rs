@@ -13,8 +13,11 @@
 
 mod check;
 mod connection;
+pub mod diff;
 mod document;
+pub mod edit;
 pub mod explain;
+mod fresh;
 mod index;
 mod judge;
 pub mod lint;
@@ -32,12 +35,12 @@ pub use document::MAX_POLICY_BYTES;
 pub use judge::{Denial, Finding, Judgement, Permit, Verdict, judge};
 pub use mistake::{MAX_MISTAKES, Mistake, Mistakes};
 pub use model::{Key, Model, NamedDestination, Process, Rule, Selector, Source};
-pub use pattern::{Cidr, HostPattern, MAX_SEGMENTS, PathPattern, PortRange, Segment};
+pub use pattern::{Cidr, HostPattern, MAX_SEGMENTS, PathPattern, PortRange, Segment, clear_path, host_name};
 pub use policy::{Needs, Policy};
 pub use raw::{
     Effect, MAX_CIDRS, MAX_DESTINATIONS, MAX_DIGESTS, MAX_HOSTS, MAX_METHODS, MAX_NAMES, MAX_PATHS,
-    MAX_PORTS, MAX_PROCESSES, MAX_RULES, MAX_TEXT, Mode, RawDestination, RawFrom, RawJwk, RawKey, RawPolicy,
-    RawPort, RawProcess, RawRule, RawSelector, RawTo, RawTrust,
+    MAX_PORTS, MAX_PROCESSES, MAX_RULES, MAX_SUPPRESSIONS, MAX_TEXT, Mode, RawDestination, RawFrom, RawJwk,
+    RawKey, RawLint, RawPolicy, RawPort, RawProcess, RawRule, RawSelector, RawSuppression, RawTo, RawTrust,
 };
 pub use reason::Reason;
 pub use record::{Direction, Event, MAX_RECORD_BYTES, RECORD_VERSION, Record, RecordError, RecordTemplate};

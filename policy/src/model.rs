@@ -9,6 +9,7 @@ use procgate_identity::{Digest, KeyScope, Labels, PublicKey, TrustDomain, Truste
 #[derive(Debug)]
 pub struct Model {
     pub(crate) mode: Mode,
+    pub(crate) forward: bool,
     pub(crate) trusted: TrustedKeys,
     pub(crate) keys: Vec<Key>,
     pub(crate) processes: Vec<Process>,

@@ -79,6 +79,12 @@ impl Policy {
         self.model.mode
     }
 
+    /// Whether requests that proceed take their token along, for the receiver to check.
+    #[must_use]
+    pub const fn forwards(&self) -> bool {
+        self.model.forward
+    }
+
     /// The keys that tokens are verified with.
     #[must_use]
     pub const fn trusted_keys(&self) -> &TrustedKeys {

@@ -92,7 +92,7 @@ impl Reason {
                 "Roll out the digests of the new version to the policy, or find out who changed the code in this container."
             }
             Self::PeerMismatch => {
-                "Let the workload forward its own identity only: token and mTLS certificate must name one service account."
+                "Let each workload forward its own identity only, over mutual TLS: token and certificate must name one service account."
             }
             Self::DeniedByRule => "Ask the owner of the policy: a rule denies this on purpose.",
             Self::NoMatchingRule => {
@@ -115,7 +115,9 @@ const fn next_step_for_identity(reason: RefusalReason) -> &'static str {
         RefusalReason::AmbiguousIdentity => {
             "Send one identity by one carrier: remove the second header, TLV or shim."
         }
-        RefusalReason::UnsupportedAlgorithm => "Sign with an Ed25519 key as `procgate keygen` makes it.",
+        RefusalReason::UnsupportedAlgorithm => {
+            "Sign with a key as `procgate keygen` makes it, by its own algorithm: EdDSA or ES256."
+        }
         RefusalReason::UnknownKey => "Add the public key of this shim to the policy's trust.keys.",
         RefusalReason::BadSignature => {
             "Give the shim the private key that belongs to the policy's public key."

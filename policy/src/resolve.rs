@@ -61,10 +61,20 @@ impl Policy {
             |reason, detail: &str| Outcome::Rejected { reason, detail: detail.into(), process: None };
         let outcome = match presented {
             Presented::Verified(identity) => self.recognise(identity),
-            Presented::Absent => Outcome::Absent { atoms: self.index().atoms_of_nobody() },
+            Presented::Absent => return self.resolve_claims(None),
             Presented::Refused(refusal) => rejected(refusal.reason.into(), &refusal.detail),
             Presented::PeerMismatch(detail) => rejected(Reason::PeerMismatch, detail),
             Presented::Fault(detail) => rejected(Reason::Internal, detail),
+        };
+        ResolvedIdentity { policy: self.sha256(), outcome }
+    }
+
+    /// Looks up who speaks as if somebody had verified it, for tools that ask what would be; nobody
+    /// without claims.
+    pub(crate) fn resolve_claims(&self, claims: Option<&Claims>) -> ResolvedIdentity {
+        let outcome = match claims {
+            Some(claims) => self.recognise_claims(claims),
+            None => Outcome::Absent { atoms: self.index().atoms_of_nobody() },
         };
         ResolvedIdentity { policy: self.sha256(), outcome }
     }
@@ -79,6 +89,10 @@ impl Policy {
                 process: None,
             };
         }
+        self.recognise_claims(claims)
+    }
+
+    fn recognise_claims(&self, claims: &Claims) -> Outcome {
         match self.index().processes.identify(claims) {
             Ok(processes) => Outcome::Recognised {
                 process: processes.first().copied().unwrap_or(u32::MAX),
@@ -89,14 +103,13 @@ impl Policy {
     }
 
     fn rejected(&self, unrecognised: Unrecognised, claims: &Claims) -> Outcome {
-        let (reason, process) = match unrecognised {
-            Unrecognised::Unknown => (Reason::UnknownProcess, None),
-            Unrecognised::Place => (Reason::WrongContainer, None),
+        let process = match unrecognised {
+            Unrecognised::Unknown | Unrecognised::Place => None,
             Unrecognised::Exe(process) | Unrecognised::Code(process) | Unrecognised::Script(process) => {
-                (Reason::CodeChanged, Some(process))
+                Some(process)
             }
         };
-        Outcome::Rejected { reason, detail: seen(unrecognised, claims), process }
+        Outcome::Rejected { reason: unrecognised.reason(), detail: seen(unrecognised, claims), process }
     }
 
     /// Looks up where a connection goes; what it asks for there plays no part.
@@ -108,6 +121,17 @@ impl Policy {
             policy: self.sha256(),
             atoms: self.index().atoms_of_destination(&destinations),
             port: destination.address.map(|address| address.port()),
+        }
+    }
+}
+
+impl Unrecognised {
+    /// What it is called.
+    pub(crate) const fn reason(self) -> Reason {
+        match self {
+            Self::Unknown => Reason::UnknownProcess,
+            Self::Place => Reason::WrongContainer,
+            Self::Exe(_) | Self::Code(_) | Self::Script(_) => Reason::CodeChanged,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use procgate_identity::{Carrier, Claims, Digest, Stray, UnixNanos};
+use procgate_identity::{Carrier, Claims, Digest, Labels, MAX_LABEL_VALUE, Stray, UnixNanos};
 use procgate_policy::{
     Destination, Direction, Event, Http, MAX_RECORD_BYTES, Mode, Presented, Reason, Record, RecordError,
     judge,
@@ -42,11 +42,12 @@ prop_compose! {
         stray in proptest::option::of((text(), maybe_digest())),
         (rule, nearest, host, sni, method, path) in (maybe_text(), maybe_text(), maybe_text(), maybe_text(),
             maybe_text(), maybe_text()),
+        (script, labels) in (maybe_digest(), proptest::collection::vec((text(), text()), 0..4)),
         address in proptest::option::of((any::<std::net::IpAddr>(), any::<u16>())),
     ) -> Record<'static> {
         Record {
             time: UnixNanos(time), id, mode, reason, detail, direction, carrier, subject, process, exe, code, stray,
-            name, rule, nearest, host, address: address.map(Into::into), sni, method, path,
+            script, name, labels, rule, nearest, host, address: address.map(Into::into), sni, method, path,
         }
     }
 }
@@ -121,7 +122,8 @@ fn what_a_peer_chose_is_cut_and_escaped() {
     let evil = "\u{1b}[31m\"},\"decision\":\"allow\n\u{202e}é";
     let long = evil.repeat(1_000);
     let stray = Some(Stray { path: evil.into(), digest: None });
-    let identity = identity(&policy, &Claims { name: evil.repeat(9), stray, ..claims() });
+    let labels = Labels::from_pairs([("\u{202e}\"", evil)]).unwrap();
+    let identity = identity(&policy, &Claims { name: evil.repeat(9), stray, labels, ..claims() });
     let destination =
         Destination { host: Some(&long), address: None, http: Some(Http { method: &long, path: &long }) };
     let judgement = judge(&policy, Presented::Verified(&identity), &destination);
@@ -131,6 +133,7 @@ fn what_a_peer_chose_is_cut_and_escaped() {
     assert!(json.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{json}");
     let read = Record::parse(&json).unwrap();
     assert_eq!(read.reason, Reason::UnknownProcess);
+    assert_eq!(read.labels, [("\u{202e}\"".into(), evil.into())]);
     let path = read.path.unwrap();
     assert!(
         path.len() <= 512 && path.ends_with('…') && long.starts_with(path.trim_end_matches('…')),
@@ -142,12 +145,33 @@ fn what_a_peer_chose_is_cut_and_escaped() {
 fn the_longest_record_that_is_written_can_be_read() {
     let policy = policy("enforce", r#""rules":[]"#);
     let worst = "\u{7f}".repeat(4_000);
+    let label = |index: u32| (format!("{index:064}"), "\u{7f}".repeat(MAX_LABEL_VALUE));
+    // As many as a token has room for beside a long name and a stray.
+    let labels = Labels::from_pairs((0..4).map(label)).unwrap();
+    let long = "\u{7f}".repeat(512);
+    let stray = Some(Stray { path: long.clone(), digest: Some(digest("stray")) });
+    let identity = identity(&policy, &Claims { name: long, stray, labels, ..claims() });
     let destination =
         Destination { host: Some(&worst), address: None, http: Some(Http { method: &worst, path: &worst }) };
     let judgement = judge(&policy, Presented::Fault(&worst), &destination);
-    let event = Event { id: &worst, sni: Some(&worst), ..event(destination) };
+    let event = Event { id: &worst, identity: Some(&identity), sni: Some(&worst), ..event(destination) };
     let json = Record::of(&judgement.finding, &event).to_json();
     assert!(Record::parse(&json).is_ok(), "{}", json.len());
+}
+
+#[test]
+fn a_text_without_escapes_is_not_copied() {
+    let policy = policy("audit", r#""rules":[]"#);
+    let destination = Destination {
+        host: Some("pay.example"),
+        http: Some(Http { method: "GET", path: "/\u{e9}" }),
+        address: None,
+    };
+    let judgement = judge(&policy, Presented::Absent, &destination);
+    let json = Record::of(&judgement.finding, &event(destination)).to_json();
+    let read = Record::parse(&json).unwrap();
+    assert!(matches!((&read.id, &read.host), (Cow::Borrowed(_), Some(Cow::Borrowed(_)))), "{read:?}");
+    assert_eq!(read.path.as_deref(), Some("/\u{e9}"));
 }
 
 #[test]
@@ -163,6 +187,7 @@ fn an_edited_or_foreign_record_is_refused_by_name() {
     assert_eq!(edited("outbound", "sideways"), RecordError::Field("direction"));
     assert_eq!(edited("2026-", "2026/"), RecordError::Field("time"));
     assert_eq!(edited("\"v\":1", "\"v\":2"), RecordError::Version(2));
+    assert_eq!(edited("\"v\":1,\"time\"", "\"v\":2,\"when\""), RecordError::Version(2));
     assert!(matches!(edited("\"id\"", "\"ip\""), RecordError::Form(_)));
     assert!(matches!(Record::parse(""), Err(RecordError::Form(_))));
     assert!(matches!(Record::parse(&format!("{json}{json}")), Err(RecordError::Form(_))));

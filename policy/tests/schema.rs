@@ -35,7 +35,10 @@ fn whole() -> Value {
                 "to": {"destination": "payments", "labels": {"segment": "pci"}, "same": "segment",
                        "ports": [8080, "1-65535"], "methods": ["GET"], "paths": ["/a/*/b/**"]}}},
             {"name": "bare", "deny": {}},
-            {"name": "open", "allow": {"from": {"unidentified": true}, "to": {"destination": ["payments"]}}}]
+            {"name": "open", "allow": {"from": {"unidentified": true}, "to": {"destination": ["payments"]}}}],
+        "lint": {"suppress": [
+            {"finding": "unidentified", "at": "rules[open]", "reason": "until the shim is rolled out"},
+            {"finding": "overlap"}]}
     })
 }
 
@@ -122,6 +125,21 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
+/// A key on P-256 (RFC 7515 appendix A.3.1), with these members instead of its own or beside them.
+fn p256(members: Value) -> Value {
+    let mut jwk = json!({
+        "kty": "EC",
+        "crv": "P-256",
+        "kid": "p256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    });
+    for (name, value) in members.as_object().unwrap() {
+        jwk[name] = value.clone();
+    }
+    jwk
+}
+
 /// Bad and good shapes beyond what the probes make.
 fn table() -> Vec<(Value, bool)> {
     let many = |count: usize, item: Value| Value::Array(vec![item; count]);
@@ -131,11 +149,29 @@ fn table() -> Vec<(Value, bool)> {
         (whole(), true),
         (json!({"version": 1, "mode": "audit", "trust": whole()["trust"]}), true),
         (with("/processes", Some(json!([]))), true),
+        (with("/forward", Some(json!(true))), true),
+        (with("/forward", Some(json!(false))), true),
+        (with("/forward", Some(json!("yes"))), false),
+        (with("/lint", Some(json!({}))), true),
+        (with("/lint/suppress", Some(json!([]))), true),
+        (with("/lint/suppress/1/finding", None), false),
+        (with("/lint/suppress/1/until", Some(json!("2027"))), false),
+        (with("/lint/suppress", Some(many(1_024, json!({"finding": "overlap"})))), true),
+        (with("/lint/suppress", Some(many(1_025, json!({"finding": "overlap"})))), false),
         (with("/x-note", Some(json!("y"))), false),
         (with("/defs", Some(json!({}))), false),
         (with(&format!("{jwk}/d"), Some(json!("x"))), false),
         (with(&format!("{jwk}/alg"), Some(json!("EdDSA"))), true),
         (with(&format!("{jwk}/alg"), Some(json!("ES256"))), false),
+        (with(jwk, Some(p256(json!({})))), true),
+        (with(jwk, Some(p256(json!({"alg": "ES256", "use": "sig"})))), true),
+        (with(jwk, Some(p256(json!({"alg": "EdDSA"})))), false),
+        (with(jwk, Some(p256(json!({"crv": "P-384"})))), false),
+        (with(jwk, Some(p256(json!({"y": 1})))), false),
+        (with(jwk, Some(p256(json!({"kty": "OKP"})))), false),
+        (with(jwk, Some(p256(json!({"kty": "OKP", "crv": "Ed25519"})))), false),
+        (with(&format!("{jwk}/y"), Some(json!("x"))), false),
+        (with(&format!("{jwk}/kty"), Some(json!("EC"))), false),
         (with(&format!("{jwk}/use"), Some(json!("sig"))), true),
         (with(&format!("{jwk}/use"), Some(json!("enc"))), false),
         (with(&format!("{jwk}/x5c"), Some(json!([]))), false),
@@ -209,6 +245,8 @@ fn what_the_meaning_refuses_is_named_with_its_place_and_a_remedy() {
         ("/trust/keys/0/scope", json!("shop"), "trust.keys[0].scope", "write spiffe://"),
         ("/trust/keys/0/jwk/x", json!("short"), "trust.keys[0].jwk.x", "43 characters"),
         ("/trust/keys/0/jwk/x", json!("A".repeat(43)), "trust.keys[0].jwk.x", "procgate keygen"),
+        ("/trust/keys/0/jwk", p256(json!({"y": "short"})), "trust.keys[0].jwk.x", "43 characters"),
+        ("/trust/keys/0/jwk", p256(json!({"y": "A".repeat(43)})), "trust.keys[0].jwk.x", "procgate keygen"),
         ("/trust/keys/0/jwk/kid", json!("a b"), "trust.keys[0].jwk.kid", "printable"),
         ("/trust/keys", json!([key, key]), "trust.keys[1].jwk.kid", "own kid"),
         ("/processes/2/name", json!("checkout"), "processes[2].name", "own name"),

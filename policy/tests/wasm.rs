@@ -44,6 +44,11 @@ fn an_allowed_request_proceeds_and_others_do_not() {
 }
 
 #[wasm_bindgen_test]
+fn what_is_said_to_lint_is_accepted_and_not_read() {
+    policy("enforce", r#""lint":{"suppress":"whatever it is"}"#);
+}
+
+#[wasm_bindgen_test]
 fn a_record_keeps_64_bit_times_on_32_bits() {
     let (shop, destination) = (shop(), charge("a.pay.example", "/charge/1"));
     let judgement = judge(&shop, Presented::Absent, &destination);

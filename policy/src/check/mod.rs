@@ -39,6 +39,7 @@ fn model(reader: &mut Reader, raw: &RawPolicy) -> Option<Model> {
     let (trusted, keys) = trusted?;
     Some(Model {
         mode: raw.mode,
+        forward: raw.forward,
         trusted,
         keys,
         processes: processes?,

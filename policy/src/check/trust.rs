@@ -3,7 +3,7 @@
 use super::each;
 use crate::model::Key;
 use crate::raw::reader::{At, Reader, quoted};
-use crate::raw::{RawKey, RawTrust};
+use crate::raw::{RawJwk, RawKey, RawTrust};
 use procgate_identity::{JwkError, KeyError, KeyScope, PublicKey, SpiffeError, TrustDomain, TrustedKeys};
 
 /// The keys, once for verifying and once as a list.
@@ -46,7 +46,11 @@ fn refused(reader: &mut Reader, at: At<'_>, error: &KeyError, domain: &TrustDoma
 }
 
 fn key(reader: &mut Reader, at: At<'_>, raw: &RawKey) -> Option<Key> {
-    let key = PublicKey::ed25519(&raw.jwk.kid, &raw.jwk.x);
+    let RawJwk { kid, x, y } = &raw.jwk;
+    let key = match y {
+        Some(y) => PublicKey::es256(kid, x, y),
+        None => PublicKey::ed25519(kid, x),
+    };
     if let Err(error) = &key {
         let at_jwk = at.field("jwk");
         let (name, remedy) = match error {

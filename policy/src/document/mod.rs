@@ -38,7 +38,8 @@ fn text(bytes: &[u8]) -> Result<&str, Mistakes> {
 
 /// Reads JSON (RFC 8259).
 pub(crate) fn from_json(bytes: &[u8]) -> Result<Node, Mistakes> {
-    let mut json = serde_json::Deserializer::from_str(text(bytes)?);
+    // From bytes, as tokens are read too: one reader in the module instead of two.
+    let mut json = serde_json::Deserializer::from_slice(text(bytes)?.as_bytes());
     Node::deserialize(&mut json)
         .and_then(|node| json.end().map(|()| node))
         .map_err(|error| Mistakes::of_document(format!("not JSON that can be a policy: {error}"), remedy()))

@@ -1,91 +1,258 @@
-//! Whether one rule matches everything that another matches.
+//! Whether some rules together match everything that another matches.
 //!
-//! "Yes" is certain; "no" may be wrong where only several rules together cover one, or where two
-//! process entries are the same in fact.
+//! What the rule matches is taken apart into cells (one source, one host or range, one block of ports, one
+//! method, one path) until each of the other rules either matches all of a cell or is not counted. "Yes" is
+//! certain. "No" may be wrong where two process entries are the same in fact, where paths add up, or where
+//! the cells are too many.
 
+use super::reach::Reach;
 use crate::model::{Model, NamedDestination, Rule, Selector, Source};
-use crate::pattern::{HostPattern, PortRange};
+use crate::pattern::{Cidr, HostPattern, PathPattern, PortRange};
+use std::collections::BTreeSet;
 
-/// Whether every connection that `narrow` matches is matched by `wide`.
-pub(super) fn covers(model: &Model, wide: &Rule, narrow: &Rule) -> bool {
-    covers_source(&wide.from, &narrow.from)
-        && covers_ports(&wide.ports, &narrow.ports)
-        && covers_list(&wide.methods, &narrow.methods, |wide, narrow| wide == narrow)
-        && covers_list(&wide.paths, &narrow.paths, |wide, narrow| wide.covers(narrow))
-        && covers_destinations(model, &wide.to, &narrow.to)
+/// Comparisons of a rule with a cell for one question. A rule is compared with some thousand others where
+/// many name no process, and seldom with more than a few after that.
+const MAX_COMPARISONS: usize = 200_000;
+/// Processes up to which a rule about all of them is taken apart by process.
+pub(super) const MAX_SPLIT: usize = 64;
+
+/// A rule whose destinations have been looked up.
+pub(super) struct Resolved<'m> {
+    /// Its place in the document.
+    pub(super) place: usize,
+    pub(super) rule: &'m Rule,
+    pub(super) to: Vec<usize>,
+    /// A destination that is none of the policy's, in place of all others.
+    own: Option<&'m NamedDestination>,
 }
 
-fn covers_source(wide: &Source, narrow: &Source) -> bool {
-    match (wide, narrow) {
-        (Source::Anyone, _) | (Source::Unidentified, Source::Unidentified) => true,
-        (Source::Process(wide), Source::Process(narrow)) => {
-            covers_names(&wide.names, &narrow.names)
-                && covers_labels(wide, narrow)
-                && (wide.same.is_none() || wide.same == narrow.same)
+/// A selector of a destination that is none of the policy's.
+pub(super) fn elsewhere() -> Selector {
+    Selector { names: vec![usize::MAX], ..Selector::default() }
+}
+
+impl<'m> Resolved<'m> {
+    pub(super) fn new(place: usize, rule: &'m Rule, reach: &Reach<'m>) -> Self {
+        Self { place, rule, to: reach.places(&rule.to), own: None }
+    }
+
+    /// A rule that leads [`elsewhere`], to this destination.
+    pub(super) fn elsewhere(rule: &'m Rule, own: &'m NamedDestination) -> Self {
+        Self { place: usize::MAX, rule, to: rule.to.names.clone(), own: Some(own) }
+    }
+}
+
+/// The places of the rules that together match everything that `narrow` does; nothing where they do not,
+/// or where `narrow` itself matches nothing.
+pub(super) fn covering(
+    model: &Model,
+    reach: &Reach<'_>,
+    narrow: &Resolved<'_>,
+    wide: &[&Resolved<'_>],
+) -> Option<BTreeSet<usize>> {
+    if !narrow.rule.to.is_any() && narrow.to.is_empty() {
+        return None;
+    }
+    let mut walk = Walk { model, reach, narrow, left: MAX_COMPARISONS, used: BTreeSet::new() };
+    walk.sources(wide).then_some(walk.used)
+}
+
+struct Walk<'a, 'm> {
+    model: &'a Model,
+    reach: &'a Reach<'m>,
+    narrow: &'a Resolved<'a>,
+    left: usize,
+    /// The rules that were found to match a cell.
+    used: BTreeSet<usize>,
+}
+
+/// A part of whom a rule is about.
+#[derive(Clone, Copy)]
+enum Who {
+    Nobody,
+    Process(Option<usize>),
+}
+
+/// A part of where a rule leads.
+#[derive(Clone, Copy)]
+enum Where<'a> {
+    Anywhere,
+    Host(usize, &'a HostPattern),
+    Range(usize, Cidr),
+}
+
+impl Walk<'_, '_> {
+    /// Those of the rules that match all of a part.
+    fn keep<'w>(
+        &mut self,
+        wide: &[&'w Resolved<'w>],
+        covers: impl Fn(&Resolved<'_>) -> bool,
+    ) -> Vec<&'w Resolved<'w>> {
+        let left = self.left.checked_sub(wide.len());
+        self.left = left.unwrap_or_default();
+        if left.is_none() {
+            return Vec::new();
         }
-        (Source::Unidentified | Source::Process(_), _) => false,
+        wide.iter().copied().filter(|wide| covers(wide)).collect()
     }
-}
 
-/// Names are ascending.
-fn covers_names(wide: &[usize], narrow: &[usize]) -> bool {
-    wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|name| wide.binary_search(name).is_ok()))
-}
-
-fn covers_labels(wide: &Selector, narrow: &Selector) -> bool {
-    wide.labels.iter().all(|(name, value)| narrow.labels.get(name) == Some(value))
-}
-
-/// An empty list means any.
-fn covers_list<T>(wide: &[T], narrow: &[T], covers: impl Fn(&T, &T) -> bool) -> bool {
-    wide.is_empty()
-        || (!narrow.is_empty() && narrow.iter().all(|narrow| wide.iter().any(|wide| covers(wide, narrow))))
-}
-
-/// Whether the ranges of `narrow` lie within those of `wide` taken together.
-fn covers_ports(wide: &[PortRange], narrow: &[PortRange]) -> bool {
-    if wide.is_empty() || narrow.is_empty() {
-        return wide.is_empty();
+    fn sources(&mut self, wide: &[&Resolved<'_>]) -> bool {
+        let from = &self.narrow.rule.from;
+        self.whom(wide).into_iter().all(|part| {
+            let wide = self.keep(wide, |wide| covers_source(&wide.rule.from, from, part));
+            !wide.is_empty() && self.destinations(&wide)
+        })
     }
-    let mut ranges: Vec<(u32, u32)> =
-        wide.iter().map(|range| (u32::from(range.first()), u32::from(range.last()))).collect();
-    ranges.sort_unstable();
-    let mut joined: Vec<(u32, u32)> = Vec::new();
-    for (first, last) in ranges {
-        match joined.last_mut() {
-            Some(before) if first <= before.1.saturating_add(1) => before.1 = before.1.max(last),
-            _ => joined.push((first, last)),
+
+    /// A rule about all processes is taken apart only where that can help.
+    fn whom(&self, wide: &[&Resolved<'_>]) -> Vec<Who> {
+        let names =
+            |source: &Source| matches!(source, Source::Process(selector) if !selector.names.is_empty());
+        let all = || match self.model.processes.len() {
+            count @ 1..=MAX_SPLIT if wide.iter().any(|wide| names(&wide.rule.from)) => {
+                (0..count).map(|place| Who::Process(Some(place))).collect()
+            }
+            _ => vec![Who::Process(None)],
+        };
+        match &self.narrow.rule.from {
+            Source::Unidentified => vec![Who::Nobody],
+            Source::Anyone => core::iter::once(Who::Nobody).chain(all()).collect(),
+            Source::Process(selector) if selector.names.is_empty() => all(),
+            Source::Process(selector) => {
+                selector.names.iter().map(|place| Who::Process(Some(*place))).collect()
+            }
         }
     }
-    narrow.iter().all(|range| {
-        joined
-            .iter()
-            .any(|(first, last)| *first <= u32::from(range.first()) && u32::from(range.last()) <= *last)
-    })
+
+    fn destinations(&mut self, wide: &[&Resolved<'_>]) -> bool {
+        let narrow = self.narrow;
+        if narrow.rule.to.is_any() {
+            return self.destination(wide, Where::Anywhere);
+        }
+        let mut inside: Vec<Cidr> = wide.iter().flat_map(|wide| self.ranges(wide)).collect();
+        inside.sort_unstable();
+        inside.dedup();
+        narrow.to.iter().all(|place| {
+            let Some(entry) = narrow.own.or_else(|| self.reach.entry(*place)) else { return false };
+            entry.hosts.iter().all(|host| self.destination(wide, Where::Host(*place, host)))
+                && entry.cidrs.iter().all(|cidr| self.range(wide, *place, *cidr, &inside))
+        })
+    }
+
+    fn ranges<'a>(&'a self, wide: &'a Resolved<'_>) -> impl Iterator<Item = Cidr> {
+        wide.to.iter().filter_map(|place| self.reach.entry(*place)).flat_map(|entry| &entry.cidrs).copied()
+    }
+
+    /// Halves the range until no other one lies strictly inside.
+    fn range(&mut self, wide: &[&Resolved<'_>], place: usize, range: Cidr, inside: &[Cidr]) -> bool {
+        let inside: Vec<Cidr> =
+            inside.iter().copied().filter(|other| *other != range && range.covers(other)).collect();
+        self.left = self.left.saturating_sub(inside.len());
+        if self.destination(wide, Where::Range(place, range)) {
+            return true;
+        }
+        let halves = range.halves().filter(|_| !inside.is_empty() && self.left > 0);
+        halves.is_some_and(|halves| halves.into_iter().all(|half| self.range(wide, place, half, &inside)))
+    }
+
+    fn destination(&mut self, wide: &[&Resolved<'_>], part: Where<'_>) -> bool {
+        let same = self.narrow.rule.to.same.as_ref();
+        let reach = self.reach;
+        let wide = self.keep(wide, |wide| {
+            wide.rule.to.is_any()
+                || ((wide.rule.to.same.is_none() || wide.rule.to.same.as_ref() == same)
+                    && covers_destination(reach, wide, part))
+        });
+        !wide.is_empty() && self.ports(&wide)
+    }
+
+    fn ports(&mut self, wide: &[&Resolved<'_>]) -> bool {
+        let narrow = &self.narrow.rule.ports;
+        if narrow.is_empty() {
+            let wide = self.keep(wide, |wide| wide.rule.ports.is_empty());
+            return self.methods(&wide);
+        }
+        blocks(narrow, wide).into_iter().all(|(first, last)| {
+            let within = |range: &PortRange| range.first() <= first && last <= range.last();
+            let wide =
+                self.keep(wide, |wide| wide.rule.ports.is_empty() || wide.rule.ports.iter().any(within));
+            self.methods(&wide)
+        })
+    }
+
+    fn methods(&mut self, wide: &[&Resolved<'_>]) -> bool {
+        let narrow = &self.narrow.rule.methods;
+        if narrow.is_empty() {
+            let wide = self.keep(wide, |wide| wide.rule.methods.is_empty());
+            return self.paths(&wide);
+        }
+        narrow.iter().all(|method| {
+            let wide =
+                self.keep(wide, |wide| wide.rule.methods.is_empty() || wide.rule.methods.contains(method));
+            self.paths(&wide)
+        })
+    }
+
+    fn paths(&mut self, wide: &[&Resolved<'_>]) -> bool {
+        let narrow = &self.narrow.rule.paths;
+        if narrow.is_empty() {
+            let wide = self.keep(wide, |wide| wide.rule.paths.is_empty());
+            return self.note(&wide);
+        }
+        narrow.iter().all(|path| {
+            let covers = |wide: &PathPattern| wide.covers(path);
+            let wide =
+                self.keep(wide, |wide| wide.rule.paths.is_empty() || wide.rule.paths.iter().any(covers));
+            self.note(&wide)
+        })
+    }
+
+    /// Of several rules that match a cell, the first is the one to name.
+    fn note(&mut self, wide: &[&Resolved<'_>]) -> bool {
+        let first = wide.first();
+        self.used.extend(first.map(|wide| wide.place));
+        first.is_some()
+    }
 }
 
-fn covers_destinations(model: &Model, wide: &Selector, narrow: &Selector) -> bool {
-    if wide.is_any() {
+fn covers_source(wide: &Source, narrow: &Source, part: Who) -> bool {
+    match (wide, part) {
+        (Source::Anyone, _) | (Source::Unidentified, Who::Nobody) => true,
+        (Source::Unidentified, Who::Process(_)) | (Source::Process(_), Who::Nobody) => false,
+        (Source::Process(wide), Who::Process(name)) => {
+            let named =
+                wide.names.is_empty() || name.is_some_and(|name| wide.names.binary_search(&name).is_ok());
+            let (labels, same) = match narrow {
+                Source::Process(narrow) => (Some(&narrow.labels), narrow.same.as_ref()),
+                Source::Anyone | Source::Unidentified => (None, None),
+            };
+            let label = |name| labels.and_then(|labels| labels.get(name));
+            named
+                && wide.labels.iter().all(|(name, value)| label(name) == Some(value))
+                && (wide.same.is_none() || wide.same.as_ref() == same)
+        }
+    }
+}
+
+fn covers_destination(reach: &Reach<'_>, wide: &Resolved<'_>, part: Where<'_>) -> bool {
+    let place = match part {
+        Where::Anywhere => return false,
+        Where::Host(place, _) | Where::Range(place, _) => place,
+    };
+    if wide.to.binary_search(&place).is_ok() {
         return true;
     }
-    if narrow.is_any() || (wide.same.is_some() && wide.same != narrow.same) {
-        return false;
-    }
-    let meant = entries(model, wide);
     // Where `same` decides, it must decide on the same entry.
-    let only_itself = wide.same.is_some();
-    entries(model, narrow).iter().all(|(place, entry)| {
-        meant.iter().any(|(other, wide)| other == place || (!only_itself && covers_entry(wide, entry)))
-    })
+    wide.rule.to.same.is_none()
+        && wide.to.iter().filter_map(|place| reach.entry(*place)).any(|entry| match part {
+            Where::Anywhere => false,
+            Where::Host(_, host) => entry.hosts.iter().any(|wide| covers_host(wide, host)),
+            Where::Range(_, range) => entry.cidrs.iter().any(|wide| wide.covers(&range)),
+        })
 }
 
-/// Whether everything that goes to one destination goes to the other too.
-fn covers_entry(wide: &NamedDestination, narrow: &NamedDestination) -> bool {
-    narrow.hosts.iter().all(|narrow| wide.hosts.iter().any(|wide| covers_host(wide, narrow)))
-        && narrow.cidrs.iter().all(|narrow| wide.cidrs.iter().any(|wide| wide.covers(narrow)))
-}
-
-fn covers_host(wide: &HostPattern, narrow: &HostPattern) -> bool {
+/// Whether every host of one pattern is one of the other.
+pub(super) fn covers_host(wide: &HostPattern, narrow: &HostPattern) -> bool {
     let below = |name: &str, rest: &str| name.strip_suffix(rest).is_some_and(|name| name.ends_with('.'));
     match (wide, narrow) {
         (HostPattern::Any, _) => true,
@@ -98,17 +265,31 @@ fn covers_host(wide: &HostPattern, narrow: &HostPattern) -> bool {
     }
 }
 
-/// The destinations that a selector means, with their places: named, with its labels, and with the
-/// label that `same` compares.
-pub(super) fn entries<'m>(model: &'m Model, selector: &Selector) -> Vec<(usize, &'m NamedDestination)> {
-    let fits = |(_, entry): &(usize, &NamedDestination)| {
-        selector.labels.iter().all(|(name, value)| entry.labels.get(name) == Some(value))
-            && selector.same.as_ref().is_none_or(|name| entry.labels.get(name).is_some())
-    };
-    if selector.names.is_empty() {
-        model.destinations.iter().enumerate().filter(fits).collect()
-    } else {
-        let named = |place: &usize| model.destinations.get(*place).map(|entry| (*place, entry));
-        selector.names.iter().filter_map(named).filter(fits).collect()
+/// The ports of `narrow` in blocks, none of which a range of the others cuts in two.
+fn blocks(narrow: &[PortRange], wide: &[&Resolved<'_>]) -> Vec<(u16, u16)> {
+    let ranges = || wide.iter().flat_map(|wide| &wide.rule.ports).chain(narrow);
+    // Where a block may begin.
+    let mut starts: BTreeSet<u16> = ranges().map(PortRange::first).collect();
+    starts.extend(ranges().filter_map(|range| range.last().checked_add(1)));
+    let mut blocks = BTreeSet::new();
+    for range in narrow {
+        let mut first = range.first();
+        let inner = starts.range(range.first()..=range.last()).skip(1);
+        for next in inner {
+            blocks.insert((first, next.saturating_sub(1)));
+            first = *next;
+        }
+        blocks.insert((first, range.last()));
     }
+    blocks.into_iter().collect()
+}
+
+/// Whether the ranges together hold every address of `whole`.
+pub(super) fn adds_up(ranges: &[Cidr], whole: Cidr) -> bool {
+    if ranges.iter().any(|range| range.covers(&whole)) {
+        return true;
+    }
+    let inside: Vec<Cidr> = ranges.iter().copied().filter(|range| whole.covers(range)).collect();
+    let halves = whole.halves().filter(|_| !inside.is_empty());
+    halves.is_some_and(|halves| halves.into_iter().all(|half| adds_up(&inside, half)))
 }

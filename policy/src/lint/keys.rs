@@ -9,6 +9,8 @@ use rustc_hash::FxHashMap;
 const SECONDS_PER_DAY: u64 = 86_400;
 /// Days after which a key should have been replaced.
 const YEAR: u64 = 366;
+/// Days before that in which to do it: a rotation takes a deployment of everything that the key is for.
+const MONTH: u64 = 31;
 
 /// Scopes that are too wide, and what rotations left behind.
 pub(super) fn keys(model: &Model, now: Option<UnixSeconds>, found: &mut Findings) {
@@ -34,13 +36,16 @@ pub(super) fn keys(model: &Model, now: Option<UnixSeconds>, found: &mut Findings
         }
         let kid = key.key.id().as_str();
         let age = now.zip(day_of(kid)).map(|(now, day)| (now.0 / SECONDS_PER_DAY).saturating_sub(day));
-        if let Some(days) = age.filter(|days| *days > YEAR) {
-            found.add(
-                LintId::OldKey,
-                format!("{path}.jwk.kid"),
-                format!("{kid} names a day {days} days ago"),
-                "make a new key with `procgate keygen`, roll it out, then take this one out",
-            );
-        }
+        let id = match age {
+            Some(days) if days > YEAR => LintId::OldKey,
+            Some(days) if days.saturating_add(MONTH) > YEAR => LintId::AgeingKey,
+            Some(_) | None => continue,
+        };
+        found.add(
+            id,
+            format!("{path}.jwk.kid"),
+            format!("{kid} names a day {} days ago", age.unwrap_or_default()),
+            "make a new key with `procgate keygen`, roll it out, then take this one out",
+        );
     }
 }

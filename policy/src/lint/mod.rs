@@ -1,135 +1,32 @@
 //! What is probably wrong with a policy that is right by the letter.
 //!
-//! Nothing here guesses: each finding follows from the policy's own words. What cannot be known from
-//! them (which labels identities carry, which hosts are the same machine) is left alone.
+//! Nothing here guesses: each finding follows from the policy's own words, or from the decisions in the
+//! logs that are given. What cannot be known from them (which labels identities carry, which hosts are
+//! the same machine) is left alone.
 
 mod cover;
+mod covered;
+mod id;
+mod items;
 mod keys;
+mod overlap;
+mod places;
+mod plaintext;
+mod reach;
 mod rules;
+mod seen;
+mod suppress;
 mod things;
+mod wide;
+
+pub use id::{LintId, Severity};
+pub use seen::Seen;
 
 use crate::model::Model;
+use crate::raw::{Mode, RawPolicy};
 use core::fmt;
 use procgate_identity::UnixSeconds;
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Not wrong: worth knowing, or tidying up.
-    Note,
-    /// Most likely not what was meant.
-    Warning,
-    /// It lets through more than a policy should.
-    Danger,
-}
-
-impl Severity {
-    /// `note`, `warning` or `danger`.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Danger => "danger",
-        }
-    }
-}
-
-/// The kinds of findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LintId {
-    /// An allow with neither `from` nor `to`.
-    AnyToAny,
-    /// A host pattern `*`.
-    AnyHost,
-    /// A range of all addresses.
-    AnyAddress,
-    /// An allow for connections without identity.
-    Unidentified,
-    /// An allow of which a deny takes everything.
-    Shadowed,
-    /// A rule of which a better rule with the same effect takes everything.
-    Redundant,
-    /// A rule that no connection can meet.
-    NeverMatches,
-    /// A method that no client sends in this spelling.
-    MethodCase,
-    /// A process that no rule is about.
-    UnusedProcess,
-    /// A destination that no rule is about.
-    UnusedDestination,
-    /// A digest that stands twice in one list.
-    RepeatedDigest,
-    /// Two processes that nothing tells apart.
-    SameProcess,
-    /// A key that may sign for the whole trust domain.
-    WideScope,
-    /// Several keys with one scope.
-    SameScope,
-    /// A key whose name is a date more than a year ago.
-    OldKey,
-}
-
-impl LintId {
-    /// Every kind.
-    pub const ALL: [Self; 15] = [
-        Self::AnyToAny,
-        Self::AnyHost,
-        Self::AnyAddress,
-        Self::Unidentified,
-        Self::Shadowed,
-        Self::Redundant,
-        Self::NeverMatches,
-        Self::MethodCase,
-        Self::UnusedProcess,
-        Self::UnusedDestination,
-        Self::RepeatedDigest,
-        Self::SameProcess,
-        Self::WideScope,
-        Self::SameScope,
-        Self::OldKey,
-    ];
-
-    /// The name on every surface, for example `any-to-any`.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::AnyToAny => "any-to-any",
-            Self::AnyHost => "any-host",
-            Self::AnyAddress => "any-address",
-            Self::Unidentified => "unidentified",
-            Self::Shadowed => "shadowed",
-            Self::Redundant => "redundant",
-            Self::NeverMatches => "never-matches",
-            Self::MethodCase => "method-case",
-            Self::UnusedProcess => "unused-process",
-            Self::UnusedDestination => "unused-destination",
-            Self::RepeatedDigest => "repeated-digest",
-            Self::SameProcess => "same-process",
-            Self::WideScope => "wide-scope",
-            Self::SameScope => "same-scope",
-            Self::OldKey => "old-key",
-        }
-    }
-
-    /// How bad it is.
-    #[must_use]
-    pub const fn severity(self) -> Severity {
-        match self {
-            Self::AnyToAny | Self::AnyHost | Self::AnyAddress | Self::Unidentified | Self::WideScope => {
-                Severity::Danger
-            }
-            Self::Shadowed | Self::NeverMatches | Self::MethodCase | Self::SameProcess | Self::OldKey => {
-                Severity::Warning
-            }
-            Self::Redundant
-            | Self::UnusedProcess
-            | Self::UnusedDestination
-            | Self::RepeatedDigest
-            | Self::SameScope => Severity::Note,
-        }
-    }
-}
+use reach::Reach;
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,36 +39,71 @@ pub struct LintFinding {
     pub problem: String,
     /// What to do.
     pub fix: String,
+    /// Why the policy itself says that it is fine so.
+    pub suppressed: Option<String>,
 }
 
 impl fmt::Display for LintFinding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, path, problem, fix } = self;
+        let Self { id, path, problem, fix, .. } = self;
         write!(out, "{path}: {}: {}: {problem}: {fix}", id.severity().code(), id.code())
     }
 }
 
-/// Looks through a policy: rules first, then processes, destinations and keys, each in the order of
-/// the document. Ages of keys are told only where `now` is given.
-#[must_use]
-pub fn lint(model: &Model, now: Option<UnixSeconds>) -> Vec<LintFinding> {
-    let mut found = Findings::default();
-    rules::single(model, &mut found);
-    rules::covered(model, &mut found);
-    found.0.sort_by_key(|(rule, _)| *rule);
-    things::processes(model, &mut found);
-    things::destinations(model, &mut found);
-    keys::keys(model, now, &mut found);
-    found.0.into_iter().map(|(_, finding)| finding).collect()
+/// What lint may look at besides the policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Circumstances<'a> {
+    /// The present: without it nothing is said about the age of keys.
+    pub now: Option<UnixSeconds>,
+    /// What was decided under this policy: without it nothing is said about use.
+    pub seen: Option<&'a Seen>,
 }
 
-/// Findings with the place of their rule, for the order.
+/// Looks through a policy, `model` being what `raw` was checked to mean: rules first, then processes,
+/// destinations and keys, each in the order of the document, and suppressions at last.
+#[must_use]
+pub fn lint(raw: &RawPolicy, model: &Model, circumstances: Circumstances<'_>) -> Vec<LintFinding> {
+    let mut found = Findings::default();
+    if model.mode == Mode::Audit {
+        found.add(
+            LintId::AuditMode,
+            "mode".into(),
+            "every connection proceeds, whatever the rules say",
+            "write mode: enforce when the log shows nothing unexpected",
+        );
+    }
+    let mut of_rules = Findings::default();
+    let reach = &Reach::new(model);
+    rules::rules(raw, model, reach, &mut of_rules);
+    wide::rules(raw, model, reach, &mut of_rules);
+    plaintext::rules(model, reach, &mut of_rules);
+    covered::rules(raw, model, reach, &mut of_rules);
+    if let Some(seen) = circumstances.seen {
+        seen.rules(model, &mut of_rules);
+    }
+    found.append_by_rule(of_rules);
+    things::processes(model, &mut found);
+    if let Some(seen) = circumstances.seen {
+        seen.digests(model, &mut found);
+    }
+    things::destinations(model, reach, &mut found);
+    places::destinations(model, &mut found);
+    overlap::destinations(model, &mut found);
+    keys::keys(model, circumstances.now, &mut found);
+    suppress::apply(raw, found.list)
+}
+
+/// Findings, and of those about a rule its place.
 #[derive(Default)]
-struct Findings(Vec<(usize, LintFinding)>);
+struct Findings {
+    list: Vec<LintFinding>,
+    rules: Vec<usize>,
+}
 
 impl Findings {
     fn add(&mut self, id: LintId, path: String, problem: impl Into<String>, fix: impl Into<String>) {
-        self.add_for_rule(usize::MAX, id, path, problem, fix);
+        let (problem, fix) = (problem.into(), fix.into());
+        self.list.push(LintFinding { id, path, problem, fix, suppressed: None });
     }
 
     fn add_for_rule(
@@ -182,6 +114,14 @@ impl Findings {
         problem: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        self.0.push((rule, LintFinding { id, path, problem: problem.into(), fix: fix.into() }));
+        self.rules.push(rule);
+        self.add(id, path, problem, fix);
+    }
+
+    /// Takes findings about rules over, in the order of the rules.
+    fn append_by_rule(&mut self, others: Self) {
+        let mut placed: Vec<_> = others.rules.into_iter().zip(others.list).collect();
+        placed.sort_by_key(|(rule, _)| *rule);
+        self.list.extend(placed.into_iter().map(|(_, finding)| finding));
     }
 }

@@ -1,9 +1,8 @@
 //! Processes and destinations.
 
-use super::cover::entries;
+use super::reach::Reach;
 use super::{Findings, LintId};
 use crate::model::{Model, Process, Source};
-use crate::pattern::HostPattern;
 use procgate_identity::Digest;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -63,11 +62,9 @@ fn repeated(digests: &[Digest], path: &str, found: &mut Findings) {
     }
 }
 
-/// Destinations that nobody uses, or that are everywhere.
-pub(super) fn destinations(model: &Model, found: &mut Findings) {
-    let selectors = model.rules.iter().map(|rule| &rule.to).filter(|selector| !selector.is_any());
-    let used: FxHashSet<usize> =
-        selectors.flat_map(|selector| entries(model, selector)).map(|(place, _)| place).collect();
+/// Destinations that nobody uses.
+pub(super) fn destinations(model: &Model, reach: &Reach<'_>, found: &mut Findings) {
+    let used: FxHashSet<usize> = model.rules.iter().flat_map(|rule| reach.places(&rule.to)).collect();
     for (place, destination) in model.destinations.iter().enumerate() {
         if !used.contains(&place) {
             found.add(
@@ -76,26 +73,6 @@ pub(super) fn destinations(model: &Model, found: &mut Findings) {
                 format!("no rule is about {}", destination.name),
                 "add a rule, or take it out",
             );
-        }
-        for (index, host) in destination.hosts.iter().enumerate() {
-            if *host == HostPattern::Any {
-                found.add(
-                    LintId::AnyHost,
-                    format!("destinations[{place}].hosts[{index}]"),
-                    "any host at all, whatever a client writes",
-                    "name the hosts, or their domain as *.domain",
-                );
-            }
-        }
-        for (index, cidr) in destination.cidrs.iter().enumerate() {
-            if cidr.is_everything() {
-                found.add(
-                    LintId::AnyAddress,
-                    format!("destinations[{place}].cidrs[{index}]"),
-                    "every address there is",
-                    "write the ranges that are meant",
-                );
-            }
         }
     }
 }

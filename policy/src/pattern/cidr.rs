@@ -67,6 +67,28 @@ impl Cidr {
         self.length == 0
     }
 
+    /// Its lower and its upper half; nothing of a single address.
+    pub(crate) fn halves(&self) -> Option<[Self; 2]> {
+        let length = self.length.checked_add(1).filter(|length| *length <= bits(self.network))?;
+        let bit = u32::from(bits(self.network).saturating_sub(length));
+        let upper = match self.network {
+            IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() | 1_u32.checked_shl(bit)?)),
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() | 1_u128.checked_shl(bit)?)),
+        };
+        Some([self.network, upper].map(|network| Self { network, length }))
+    }
+
+    /// The range of this length that it lies in, if that is a shorter one.
+    pub(crate) fn shortened(&self, length: u8) -> Self {
+        let length = length.min(self.length);
+        Self { network: masked(self.network, length), length }
+    }
+
+    /// Every address of IPv4.
+    pub(crate) const EVERY_V4: Self = Self { network: IpAddr::V4(Ipv4Addr::UNSPECIFIED), length: 0 };
+    /// Every address of IPv6.
+    pub(crate) const EVERY_V6: Self = Self { network: IpAddr::V6(Ipv6Addr::UNSPECIFIED), length: 0 };
+
     /// Its first address.
     #[must_use]
     pub const fn network(&self) -> IpAddr {
@@ -143,6 +165,19 @@ mod tests {
         ] {
             let error = Cidr::parse(text).unwrap_err();
             assert!(error.remedy.contains(remedy), "{text}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_its_two_halves() {
+        for (whole, halves) in [
+            ("0.0.0.0/0", Some(["0.0.0.0/1", "128.0.0.0/1"])),
+            ("10.0.0.2/31", Some(["10.0.0.2/32", "10.0.0.3/32"])),
+            ("fd00::/127", Some(["fd00::/128", "fd00::1/128"])),
+            ("10.0.0.1/32", None),
+        ] {
+            let found = Cidr::parse(whole).unwrap().halves();
+            assert_eq!(found, halves.map(|halves| halves.map(|half| Cidr::parse(half).unwrap())), "{whole}");
         }
     }
 

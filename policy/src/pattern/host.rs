@@ -129,6 +129,16 @@ impl<'a> Host<'a> {
     }
 }
 
+/// The one spelling of a host that patterns are compared with, as they do it: in lower case, without
+/// port, brackets and trailing dot. Nothing where it is no name and no address.
+#[must_use]
+pub fn host_name(authority: &str) -> Option<Cow<'_, str>> {
+    match Host::parse(authority) {
+        Host::Clear(name) => Some(name),
+        Host::Unclear => None,
+    }
+}
+
 /// What stands before `:port`, of which the digits may be missing (RFC 3986 section 3.2.3).
 fn without_port(authority: &str) -> Option<&str> {
     let Some((name, port)) = authority.rsplit_once(':') else { return Some(authority) };

@@ -6,8 +6,8 @@ mod path;
 mod port;
 
 pub use cidr::Cidr;
-pub use host::HostPattern;
-pub use path::{MAX_SEGMENTS, PathPattern, Segment};
+pub use host::{HostPattern, host_name};
+pub use path::{MAX_SEGMENTS, PathPattern, Segment, clear_path};
 pub(crate) use port::PortPrefix;
 pub use port::PortRange;
 

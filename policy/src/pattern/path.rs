@@ -77,6 +77,11 @@ impl PathPattern {
         Ok(Self { segments, tail })
     }
 
+    /// The pattern of these segments, and of whatever follows where it has a tail.
+    pub(crate) const fn new(segments: Vec<Segment>, tail: bool) -> Self {
+        Self { segments, tail }
+    }
+
     /// What stands between the slashes.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
@@ -177,6 +182,16 @@ impl<'a> RequestPath<'a> {
         let trailing = text.strip_suffix('/').unwrap_or(&text);
         let clear = text.is_empty() || trailing.split('/').all(is_plain_segment);
         if clear { Self::Clear(Segments { text }) } else { Self::Unclear }
+    }
+}
+
+/// The one spelling of a request's path that patterns are compared with, without its first slash and its
+/// query. Nothing where the path is unclear, so that no rule can allow it.
+#[must_use]
+pub fn clear_path(path: &str) -> Option<Cow<'_, str>> {
+    match RequestPath::parse(path) {
+        RequestPath::Clear(Segments { text }) => Some(text),
+        RequestPath::Unclear => None,
     }
 }
 

@@ -9,6 +9,8 @@ pub const MAX_RULES: usize = 100_000;
 pub const MAX_PROCESSES: usize = 100_000;
 /// Destinations, as processes.
 pub const MAX_DESTINATIONS: usize = 100_000;
+/// Suppressed findings: whoever needs as many should turn the kind off.
+pub const MAX_SUPPRESSIONS: usize = 1_024;
 /// Digests in one list: each of a rollout's versions has one, and a fleet may lag by a few.
 pub const MAX_DIGESTS: usize = 256;
 /// Host patterns of one destination.

@@ -5,6 +5,7 @@
 //! document back, with absent fields left out.
 
 mod bounds;
+mod lint;
 mod lists;
 mod read;
 mod read_rule;
@@ -13,10 +14,12 @@ mod rule;
 mod spelling;
 mod write;
 
+pub(crate) use bounds::MAX_METHOD;
 pub use bounds::{
     MAX_CIDRS, MAX_DESTINATIONS, MAX_DIGESTS, MAX_HOSTS, MAX_METHODS, MAX_NAMES, MAX_PATHS, MAX_PORTS,
-    MAX_PROCESSES, MAX_RULES, MAX_TEXT,
+    MAX_PROCESSES, MAX_RULES, MAX_SUPPRESSIONS, MAX_TEXT,
 };
+pub use lint::{RawLint, RawSuppression};
 pub use rule::{Effect, RawFrom, RawPort, RawRule, RawSelector, RawTo};
 
 use crate::document;
@@ -50,6 +53,8 @@ impl Mode {
 pub struct RawPolicy {
     /// What happens to what no rule allows.
     pub mode: Mode,
+    /// Whether requests take their token along, for the receiver to check.
+    pub forward: bool,
     /// Whose identities count.
     pub trust: RawTrust,
     /// The processes that rules name.
@@ -58,6 +63,8 @@ pub struct RawPolicy {
     pub destinations: Vec<RawDestination>,
     /// Who may reach what.
     pub rules: Vec<RawRule>,
+    /// What lint finds and need not say.
+    pub lint: RawLint,
 }
 
 /// Trust domain and keys.
@@ -78,13 +85,16 @@ pub struct RawKey {
     pub scope: String,
 }
 
-/// A public Ed25519 key as a JWK (RFC 8037); `kty` and `crv` have one value only.
+/// A public key as a JWK: on P-256 where it has a `y` (RFC 7518), on Ed25519 where it has none (RFC 8037).
+/// So `kty` and `crv` say nothing more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawJwk {
     /// Its name.
     pub kid: String,
     /// 32 bytes, base64url.
     pub x: String,
+    /// 32 bytes, base64url.
+    pub y: Option<String>,
 }
 
 /// A process: an executable, and where it must run.

@@ -3,12 +3,14 @@
 use super::bounds::{
     MAX_CIDRS, MAX_DESTINATIONS, MAX_DIGESTS, MAX_HOSTS, MAX_PROCESSES, MAX_RULES, MAX_TRUSTED,
 };
+use super::lint::lint;
 use super::lists::{digest, labels, name, text};
 use super::read_rule::rule;
 use super::reader::{At, Fields, Reader, quoted};
 use super::{Mode, RawDestination, RawJwk, RawKey, RawPolicy, RawProcess, RawTrust};
 use crate::document::Node;
 use crate::mistake::Mistakes;
+use procgate_identity::Algorithm;
 
 /// A list that is empty where the field is absent.
 macro_rules! list {
@@ -28,7 +30,7 @@ pub(super) fn policy(document: &Node) -> Result<RawPolicy, Mistakes> {
 }
 
 fn top(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPolicy> {
-    let known = &["version", "mode", "trust", "processes", "destinations", "rules"];
+    let known = &["version", "mode", "forward", "trust", "processes", "destinations", "rules", "lint"];
     let fields = &reader.object(at, node, known)?;
     let version = reader.required(at, fields, "version", "write version: 1", version);
     let mode = reader.required(
@@ -38,12 +40,14 @@ fn top(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPolicy> {
         "write mode: audit to only record, or mode: enforce to deny what no rule allows",
         mode,
     );
+    let forward = reader.optional(at, fields, "forward", truth).unwrap_or_default();
     let trust = reader.required(at, fields, "trust", "write the trust domain and its public keys", trust);
     let processes = list!(reader, at, fields, "processes", 0..=MAX_PROCESSES, process);
     let destinations = list!(reader, at, fields, "destinations", 0..=MAX_DESTINATIONS, destination);
     let rules = list!(reader, at, fields, "rules", 0..=MAX_RULES, rule);
+    let lint = reader.optional(at, fields, "lint", lint).unwrap_or_default();
     version?;
-    Some(RawPolicy { mode: mode?, trust: trust?, processes, destinations, rules })
+    Some(RawPolicy { mode: mode?, forward, trust: trust?, processes, destinations, rules, lint })
 }
 
 fn version(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<()> {
@@ -61,6 +65,14 @@ fn mode(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<Mode> {
         reader.mistake(at, format!("{} is no mode", quoted(text)), "write audit or enforce");
     }
     mode
+}
+
+fn truth(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<bool> {
+    let Node::Bool(truth) = node else {
+        reader.mistake(at, "neither true nor false", "write true, or leave it out");
+        return None;
+    };
+    Some(*truth)
 }
 
 fn trust(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawTrust> {
@@ -90,8 +102,8 @@ fn key(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawKey> {
     Some(RawKey { jwk: jwk?, scope: scope? })
 }
 
-const JWK_FIELDS: &[&str] = &["kty", "crv", "kid", "x", "alg", "use"];
-const WITH_PRIVATE: &[&str] = &["kty", "crv", "kid", "x", "alg", "use", "d"];
+const JWK_FIELDS: &[&str] = &["kty", "crv", "kid", "x", "y", "alg", "use"];
+const WITH_PRIVATE: &[&str] = &["kty", "crv", "kid", "x", "y", "alg", "use", "d"];
 
 fn jwk(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawJwk> {
     let private = matches!(node, Node::Object(fields) if fields.iter().any(|(name, _)| name == "d"));
@@ -103,23 +115,36 @@ fn jwk(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawJwk> {
         );
     }
     let fields = &reader.object(at, node, if private { WITH_PRIVATE } else { JWK_FIELDS })?;
+    let is = |node: &Node, value: &str| matches!(node, Node::Text(text) if text == value);
+    let is_elliptic = fields.get("kty").is_some_and(|kty| is(kty, Algorithm::Es256.key_type()));
+    let algorithm = if is_elliptic { Algorithm::Es256 } else { Algorithm::EdDsa };
     let mut fixed = |name: &'static str, value: &str, needed: bool| {
         let node = fields.get(name);
-        let fits = node.map_or(!needed, |node| matches!(node, Node::Text(text) if text == value));
+        let fits = node.map_or(!needed, |node| is(node, value));
         if !fits {
             let problem = if node.is_none() { "missing" } else { "not a key that tokens are signed with" };
-            reader.mistake(at.field(name), problem, format!("write {value}"));
+            let or = if name == "kty" { ", or EC for a key on P-256" } else { "" };
+            reader.mistake(at.field(name), problem, format!("write {value}{or}"));
         }
         fits
     };
-    let kty = fixed("kty", "OKP", true);
-    let crv = fixed("crv", "Ed25519", true);
-    let alg = fixed("alg", "EdDSA", false);
+    let kty = fixed("kty", algorithm.key_type(), true);
+    let crv = fixed("crv", algorithm.curve(), true);
+    let alg = fixed("alg", algorithm.name(), false);
     let purpose = fixed("use", "sig", false);
     let kid = reader.required(at, fields, "kid", "write the key's name, as in the token's header", text);
-    let x = reader.required(at, fields, "x", "write the public key, 43 characters of base64url", text);
-    (kty && crv && alg && purpose && !private).then_some(())?;
-    Some(RawJwk { kid: kid?, x: x? })
+    const COORDINATE: &str = "write the public key's coordinate, 43 characters of base64url";
+    let x = reader.required(at, fields, "x", COORDINATE, text);
+    let y = match algorithm {
+        Algorithm::Es256 => Some(reader.required(at, fields, "y", COORDINATE, text)?),
+        Algorithm::EdDsa => None,
+    };
+    let has_stray_y = y.is_none() && fields.get("y").is_some();
+    if has_stray_y {
+        reader.mistake(at.field("y"), "a key on Ed25519 has no y", "remove it, or correct kty and crv");
+    }
+    (kty && crv && alg && purpose && !private && !has_stray_y).then_some(())?;
+    Some(RawJwk { kid: kid?, x: x?, y })
 }
 
 fn process(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawProcess> {

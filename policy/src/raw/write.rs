@@ -1,7 +1,7 @@
 //! Policies written back as documents.
 
 use super::{RawFrom, RawJwk, RawPolicy, RawRule, RawSelector};
-use procgate_identity::Digest;
+use procgate_identity::{Algorithm, Digest};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 impl Serialize for RawPolicy {
@@ -9,10 +9,16 @@ impl Serialize for RawPolicy {
         let mut map = out.serialize_map(None)?;
         map.serialize_entry("version", &1)?;
         map.serialize_entry("mode", &self.mode)?;
+        if self.forward {
+            map.serialize_entry("forward", &true)?;
+        }
         map.serialize_entry("trust", &self.trust)?;
         entry_of_list(&mut map, "processes", &self.processes)?;
         entry_of_list(&mut map, "destinations", &self.destinations)?;
         entry_of_list(&mut map, "rules", &self.rules)?;
+        if !self.lint.suppress.is_empty() {
+            map.serialize_entry("lint", &self.lint)?;
+        }
         map.end()
     }
 }
@@ -23,9 +29,15 @@ fn entry_of_list<M: SerializeMap, T: Serialize>(map: &mut M, name: &str, list: &
 
 impl Serialize for RawJwk {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let Self { kid, x, y } = self;
+        let algorithm = if y.is_some() { Algorithm::Es256 } else { Algorithm::EdDsa };
+        let (kty, crv) = (algorithm.key_type(), algorithm.curve());
         let mut map = out.serialize_map(None)?;
-        for (name, value) in [("kty", "OKP"), ("crv", "Ed25519"), ("kid", &self.kid), ("x", &self.x)] {
+        for (name, value) in [("kty", kty), ("crv", crv), ("kid", kid), ("x", x)] {
             map.serialize_entry(name, value)?;
+        }
+        if let Some(y) = y {
+            map.serialize_entry("y", y)?;
         }
         map.end()
     }

@@ -22,9 +22,9 @@ use std::borrow::Cow;
 
 /// The version of the form that is written and read here.
 pub const RECORD_VERSION: u32 = 1;
-/// Bytes of a record that is read. What is written stays below: the texts have 3 KiB at most, and
-/// sixfold where every byte of them must be escaped.
-pub const MAX_RECORD_BYTES: usize = 32 * 1024;
+/// Bytes of a record that is read. What is written stays below: the texts have 3 KiB at most and the
+/// labels 5 KiB, and sixfold where every byte of them must be escaped.
+pub const MAX_RECORD_BYTES: usize = 64 * 1024;
 
 /// Bytes of a request's path, a process's path, a detail: enough to recognise, little enough to log
 /// for every request.
@@ -100,8 +100,12 @@ pub struct Record<'a> {
     pub code: Option<Digest>,
     /// `stray`: path and digest of a mapped file that is not on the code list.
     pub stray: Option<(Cow<'a, str>, Option<Digest>)>,
+    /// `script`: the digest of what an interpreter runs.
+    pub script: Option<Digest>,
     /// `name`: the executable's path.
     pub name: Option<Cow<'a, str>>,
+    /// `labels`: all of the identity's, names and values, whole: rules select by them.
+    pub labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// `rule`: the rule that decided.
     pub rule: Option<Cow<'a, str>>,
     /// `nearest`: the rule that came near.
@@ -142,7 +146,13 @@ impl<'a> Record<'a> {
             stray: claims
                 .and_then(|claims| claims.stray.as_ref())
                 .map(|stray| (cut(&stray.path, MAX_LONG), stray.digest)),
+            script: claims.and_then(|claims| claims.script),
             name: claims.and_then(|claims| given(&claims.name)),
+            labels: claims
+                .into_iter()
+                .flat_map(|claims| claims.labels.iter())
+                .map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)))
+                .collect(),
             rule: finding.rule.map(Cow::Borrowed),
             nearest: finding.nearest.map(Cow::Borrowed),
             host: event.destination.host.map(|host| cut(host, MAX_SHORT)),
@@ -151,6 +161,20 @@ impl<'a> Record<'a> {
             method: http.filter(|http| !http.method.is_empty()).map(|http| cut(http.method, MAX_SHORT)),
             path: path.and_then(given),
         }
+    }
+
+    /// The time as a record writes it: sorted as text it is sorted by time.
+    #[must_use]
+    pub fn write_time(time: UnixNanos) -> String {
+        let mut text = String::new();
+        time::write(&mut text, time);
+        text
+    }
+
+    /// Reads a time as a record writes it.
+    #[must_use]
+    pub fn read_time(text: &str) -> Option<UnixNanos> {
+        time::read(text)
     }
 
     /// `allow` or `deny`.

@@ -24,7 +24,9 @@ pub(super) fn write(out: &mut String, time: UnixNanos) {
         (time.0 % NANOS_PER_SECOND, 20..29),
     ];
     let mut text = *FORM;
-    for (mut value, places) in fields {
+    for (value, places) in fields {
+        // Each fits, and dividing 32 bits takes a third of the time of 64.
+        let mut value = u32::try_from(value).unwrap_or_default();
         for place in text.get_mut(places).into_iter().flatten().rev() {
             *place = u8::try_from(value % 10).unwrap_or_default().wrapping_add(b'0');
             value /= 10;

@@ -75,7 +75,13 @@ impl Record<'_> {
             out.digest("digest", *digest);
             out.text.push('}');
         }
+        out.digest("script", self.script);
         out.optional("name", self.name.as_deref());
+        if !self.labels.is_empty() {
+            out.open("labels");
+            self.labels.iter().for_each(|(name, value)| out.member(name, value));
+            out.text.push('}');
+        }
     }
 
     #[inline]
@@ -103,10 +109,15 @@ struct Object {
 
 impl Object {
     #[inline]
-    fn name(&mut self, name: &str) {
+    fn separate(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with('{') {
             self.text.push(',');
         }
+    }
+
+    #[inline]
+    fn name(&mut self, name: &str) {
+        self.separate();
         self.text.push('"');
         self.text.push_str(name);
         self.text.push_str("\":");
@@ -160,10 +171,23 @@ impl Object {
         self.text.push_str(core::str::from_utf8(written).unwrap_or_default());
     }
 
-    /// Any text: whatever is not printable ASCII as `\u` and four hex digits.
     #[inline]
     fn text(&mut self, name: &str, value: &str) {
         self.name(name);
+        self.quoted(value);
+    }
+
+    /// A text under a name that is as little our own.
+    fn member(&mut self, name: &str, value: &str) {
+        self.separate();
+        self.quoted(name);
+        self.text.push(':');
+        self.quoted(value);
+    }
+
+    /// Any text: whatever is not printable ASCII as `\u` and four hex digits.
+    #[inline]
+    fn quoted(&mut self, value: &str) {
         self.text.push('"');
         // Without a way out in between, the compiler looks at sixteen bytes at once.
         let needs_escaping = value.bytes().fold(false, |needs, byte| {

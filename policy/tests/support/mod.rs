@@ -52,5 +52,6 @@ pub(crate) fn identity(policy: &Policy, claims: &Claims) -> VerifiedIdentity {
     assert_eq!(key.id(), &KeyId::new("2026-11").unwrap());
     let token = key.sign_token(claims).unwrap();
     let token = UnverifiedToken::parse(token.as_bytes()).unwrap();
-    token.verify(policy.trusted_keys(), NOW, Binding::Unbound).unwrap()
+    // The key is no ES256 one.
+    token.verify_with(|_| false, policy.trusted_keys(), NOW, Binding::Unbound).unwrap()
 }

@@ -1,0 +1,214 @@
+//! A connection of one region that is in none of some others, or the certainty that there is none.
+//!
+//! A connection has no more than the region asks for: whatever else it had could only put it into more
+//! of the others. What the region leaves a choice of is tried: of each condition, one value for each
+//! way in which the others tell values apart.
+
+use super::destinations::{Classes, NOTHING};
+use super::paths::samples;
+use super::region::Region;
+use crate::pattern::{PathPattern, RequestPath};
+use core::net::IpAddr;
+
+/// Values that are tried for one question, each time with the number of regions it is held against: a
+/// hundred times what the most entangled policy among generated ones takes.
+const MAX_STEPS: usize = 4_000_000;
+
+/// Where a connection goes and what it asks for, as classes and samples.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Point {
+    pub(super) host: u32,
+    pub(super) address: u32,
+    pub(super) port: Option<u16>,
+    pub(super) method: Option<String>,
+    pub(super) path: Option<String>,
+}
+
+/// The search was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooManySteps;
+
+/// What values may be taken from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Values<'a> {
+    pub(super) addresses: &'a Classes<IpAddr>,
+    /// A method that neither policy mentions.
+    pub(super) method: &'a str,
+    /// A segment that no path pattern has.
+    pub(super) segment: &'a str,
+}
+
+/// Conditions in the order in which values are chosen for them.
+#[derive(Clone, Copy, Debug)]
+enum Condition {
+    Host,
+    Address,
+    Port,
+    Method,
+    Path,
+}
+
+const CONDITIONS: [Condition; 5] =
+    [Condition::Host, Condition::Address, Condition::Port, Condition::Method, Condition::Path];
+
+/// Looks for a connection of `target`, whoever speaks, that is in none of `others`.
+pub(super) fn find(
+    target: &Region<'_>,
+    others: Vec<&Region<'_>>,
+    values: Values<'_>,
+) -> Result<Option<Point>, TooManySteps> {
+    let mut search = Search { target, values, steps: 0 };
+    search.choose(&CONDITIONS, others, Point::default())
+}
+
+struct Search<'s> {
+    target: &'s Region<'s>,
+    values: Values<'s>,
+    steps: usize,
+}
+
+impl<'s> Search<'s> {
+    /// Chooses values for these conditions so that none of the others is left.
+    fn choose(
+        &mut self,
+        conditions: &[Condition],
+        others: Vec<&'s Region<'s>>,
+        point: Point,
+    ) -> Result<Option<Point>, TooManySteps> {
+        let Some((condition, rest)) = conditions.split_first() else {
+            return Ok(others.is_empty().then_some(point));
+        };
+        let mut choices: Vec<(Vec<&'s Region<'s>>, Point)> = Vec::new();
+        for point in self.points(*condition, &others, &point) {
+            self.steps = self.steps.saturating_add(others.len()).saturating_add(1);
+            if self.steps > MAX_STEPS {
+                return Err(TooManySteps);
+            }
+            let left: Vec<_> =
+                others.iter().copied().filter(|other| holds(*condition, other, &point)).collect();
+            let free = left.is_empty();
+            choices.push((left, point));
+            if free {
+                break;
+            }
+        }
+        choices.sort_by_key(|(left, _)| left.len());
+        let mut failed: Vec<Vec<&Region<'_>>> = Vec::new();
+        for (left, point) in choices {
+            // Whatever fails with some left fails with more left.
+            if failed.iter().any(|failed| is_part(failed, &left)) {
+                continue;
+            }
+            if let Some(found) = self.choose(rest, left.clone(), point)? {
+                return Ok(Some(found));
+            }
+            failed.push(left);
+        }
+        Ok(None)
+    }
+
+    /// The point with each value that may make a difference to the others.
+    fn points(&self, condition: Condition, others: &[&Region<'_>], point: &Point) -> Vec<Point> {
+        let (with_address, http) = (self.target.needs_address(), self.target.needs_http());
+        let asked = &self.target.asked;
+        match condition {
+            Condition::Host => {
+                let hosts = self.target.hosts.listed().unwrap_or(&[NOTHING]);
+                hosts.iter().map(|host| Point { host: *host, ..point.clone() }).collect()
+            }
+            Condition::Address if with_address => {
+                self.addresses(others).into_iter().map(|address| Point { address, ..point.clone() }).collect()
+            }
+            Condition::Port if with_address => {
+                let ports = ports(&asked.ports, others).into_iter();
+                ports.map(|port| Point { port: Some(port), ..point.clone() }).collect()
+            }
+            Condition::Method if http => {
+                let fresh = [self.values.method.to_owned()];
+                let methods = if asked.methods.is_empty() { &fresh[..] } else { &asked.methods };
+                methods.iter().map(|method| Point { method: Some(method.clone()), ..point.clone() }).collect()
+            }
+            Condition::Path if http => self
+                .paths(others)
+                .into_iter()
+                .map(|path| Point { path: Some(path), ..point.clone() })
+                .collect(),
+            Condition::Address | Condition::Port | Condition::Method | Condition::Path => vec![point.clone()],
+        }
+    }
+
+    fn addresses(&self, others: &[&Region<'_>]) -> Vec<u32> {
+        if let Some(listed) = self.target.addresses.listed() {
+            return listed.to_vec();
+        }
+        let named = |class: u32| {
+            others.iter().any(|other| other.addresses.listed().is_some() && other.addresses.contains(class))
+        };
+        let free = self.values.addresses.all().find(|class| !named(*class));
+        free.map_or_else(|| self.values.addresses.all().collect(), |class| vec![class])
+    }
+
+    fn paths(&self, others: &[&Region<'_>]) -> Vec<String> {
+        let longest = others.iter().map(|other| other.asked.longest_path()).max().unwrap_or_default();
+        let asked = &self.target.asked;
+        let any = [PathPattern::new(Vec::new(), true)];
+        let patterns = if asked.paths.is_empty() { &any[..] } else { &asked.paths };
+        let segment = self.values.segment;
+        let mut paths: Vec<String> =
+            patterns.iter().flat_map(|pattern| samples(pattern, segment, longest)).collect();
+        if asked.paths.is_empty() || asked.unclear {
+            paths.push(format!("/{segment}/../{segment}"));
+        }
+        paths
+    }
+}
+
+/// Whether the other region's condition holds too.
+fn holds(condition: Condition, other: &Region<'_>, point: &Point) -> bool {
+    let asked = &other.asked;
+    match condition {
+        Condition::Host => other.hosts.contains(point.host),
+        Condition::Address => other.addresses.contains(point.address),
+        Condition::Port => {
+            let within = |port| asked.ports.iter().any(|(first, last)| (*first..=*last).contains(&port));
+            asked.ports.is_empty() || point.port.is_some_and(within)
+        }
+        Condition::Method => {
+            asked.methods.is_empty()
+                || point.method.as_ref().is_some_and(|method| asked.methods.contains(method))
+        }
+        Condition::Path => {
+            asked.paths.is_empty() || point.path.as_deref().is_some_and(|path| path_holds(other, path))
+        }
+    }
+}
+
+fn path_holds(other: &Region<'_>, path: &str) -> bool {
+    let path = RequestPath::parse(path);
+    if path == RequestPath::Unclear {
+        return other.asked.unclear;
+    }
+    other.asked.paths.iter().any(|pattern| pattern.matches(&path))
+}
+
+/// One port for each way in which the others' ranges cut these; without ranges, all ports.
+fn ports(ranges: &[(u16, u16)], others: &[&Region<'_>]) -> Vec<u16> {
+    let all = [(1, u16::MAX)];
+    let ranges = if ranges.is_empty() { &all[..] } else { ranges };
+    let mut ports = Vec::new();
+    for (first, last) in ranges {
+        ports.push(*first);
+        let cuts = others.iter().flat_map(|other| &other.asked.ports);
+        let cuts = cuts.flat_map(|(first, last)| [Some(*first), last.checked_add(1)]).flatten();
+        ports.extend(cuts.filter(|port| (*first..=*last).contains(port)));
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// Whether all of `few`, which are in the order of `many`, are among `many`.
+fn is_part(few: &[&Region<'_>], many: &[&Region<'_>]) -> bool {
+    let mut many = many.iter();
+    few.iter().all(|wanted| many.any(|other| core::ptr::eq(*wanted, *other)))
+}

@@ -1,0 +1,54 @@
+//! Destinations that are everywhere, or nearly.
+
+use super::cover::adds_up;
+use super::{Findings, LintId};
+use crate::model::{Model, NamedDestination};
+use crate::pattern::{Cidr, HostPattern};
+use core::net::IpAddr;
+
+/// Prefixes shorter than these hold more than any one network. 10.0.0.0/8 is the largest private one of IPv4
+/// (RFC 1918); of IPv6, registries give the largest providers a /20 or so.
+const LEAST: [(Cidr, u8); 2] = [(Cidr::EVERY_V4, 8), (Cidr::EVERY_V6, 16)];
+
+/// Looks for them.
+pub(super) fn destinations(model: &Model, found: &mut Findings) {
+    for (place, destination) in model.destinations.iter().enumerate() {
+        let path = format!("destinations[{place}]");
+        for (index, host) in destination.hosts.iter().enumerate() {
+            if *host == HostPattern::Any {
+                found.add(
+                    LintId::AnyHost,
+                    format!("{path}.hosts[{index}]"),
+                    "any host at all, whatever a client writes",
+                    "name the hosts, or their domain as *.domain",
+                );
+            }
+        }
+        LEAST.into_iter().for_each(|(family, least)| ranges(destination, &path, family, least, found));
+    }
+}
+
+fn ranges(destination: &NamedDestination, path: &str, family: Cidr, least: u8, found: &mut Findings) {
+    const FIX: &str = "write the ranges that are meant";
+    let of_family = || destination.cidrs.iter().enumerate().filter(|(_, cidr)| family.covers(cidr));
+    if of_family().any(|(_, cidr)| cidr.is_everything()) {
+        for (index, _) in of_family().filter(|(_, cidr)| cidr.is_everything()) {
+            let path = format!("{path}.cidrs[{index}]");
+            found.add(LintId::AnyAddress, path, "every address there is", FIX);
+        }
+    } else if adds_up(&destination.cidrs, family) {
+        let problem = format!("the ranges add up to {family}, every address there is");
+        found.add(LintId::AnyAddress, format!("{path}.cidrs"), problem, FIX);
+    } else {
+        for (index, cidr) in of_family().filter(|(_, cidr)| cidr.length() < least && !is_private(cidr)) {
+            let problem =
+                format!("{cidr} holds more than any one network: its prefix is shorter than /{least}");
+            found.add(LintId::WideRange, format!("{path}.cidrs[{index}]"), problem, FIX);
+        }
+    }
+}
+
+/// All private IPv6 networks are in fd00::/8 (RFC 4193), and nobody has more than one of them in mind.
+fn is_private(cidr: &Cidr) -> bool {
+    matches!(cidr.network(), IpAddr::V6(v6) if v6.octets().first() == Some(&0xfd)) && cidr.length() >= 8
+}
