@@ -30,7 +30,12 @@ pub(crate) struct Decision {
 }
 
 /// Judges what the connection of this standing asks for, records it and counts it.
-pub(crate) fn decide(plugin: &Plugin, standing: &Standing, asked: Asked<'_>) -> Decision {
+pub(crate) fn decide(
+    plugin: &Plugin,
+    direction: Direction,
+    standing: &Standing,
+    asked: Asked<'_>,
+) -> Decision {
     let Asked { host, server_name, http } = asked;
     let address = address(standing);
     let Judgement { verdict, finding } =
@@ -39,9 +44,9 @@ pub(crate) fn decide(plugin: &Plugin, standing: &Standing, asked: Asked<'_>) -> 
     let (carrier, identity) = match standing {
         Standing::Absent | Standing::Fault(_) => (None, None),
         Standing::Refused(carrier, _) => (Some(*carrier), None),
+        Standing::PeerMismatch(_) => (Some(Carrier::Header), None),
         Standing::Verified(known) => (Some(known.carrier), Some(&known.identity)),
     };
-    let direction = Direction::Outbound;
     let destination = Destination { host, address, http };
     let event = Event { time, id: &id, direction, carrier, identity, destination, sni: server_name };
     let record = Record::of(&finding, &event);
@@ -66,7 +71,9 @@ pub(crate) fn report(record: &RecordTemplate, time: UnixNanos, id: &str, counter
 fn address(standing: &Standing) -> Option<SocketAddr> {
     match standing {
         Standing::Verified(known) => Some(known.destination),
-        Standing::Absent | Standing::Refused(..) | Standing::Fault(_) => host::destination(),
+        Standing::Absent | Standing::Refused(..) | Standing::PeerMismatch(_) | Standing::Fault(_) => {
+            host::destination()
+        }
     }
 }
 
@@ -78,6 +85,7 @@ fn judged<'p>(plugin: &'p Plugin, standing: &Standing, destination: &Destination
         }
         Standing::Absent => Presented::Absent,
         Standing::Refused(_, refusal) => Presented::Refused(refusal),
+        Standing::PeerMismatch(detail) => Presented::PeerMismatch(detail),
         Standing::Fault(fault) => Presented::Fault(fault),
     };
     judge(&plugin.policy, presented, destination)

@@ -5,7 +5,7 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use procgate_identity::UnixNanos;
+use procgate_identity::{Es256Signature, UnixNanos};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, GrpcStatusCode, LogLevel, MapType, MetricType, Status};
 use std::time::SystemTime;
@@ -56,6 +56,32 @@ pub(crate) fn declare_connection_memory() {
     let _ = hostcalls::call_foreign_function("declare_property", Some(&arguments));
 }
 
+/// Whether a signature is good, as BoringSSL says.
+pub(crate) fn verifies_es256(signature: &Es256Signature<'_>) -> bool {
+    // VerifySignatureArguments: 1 hash function, 2 public key, 3 signature, 4 text.
+    let mut arguments = Vec::new();
+    let fields = [b"sha256", signature.key.as_slice(), &signature.signature, signature.text];
+    for (number, field) in (1..).zip(fields) {
+        push_field(&mut arguments, number, field);
+    }
+    // VerifySignatureResult: 1 true, and no 2, which tells an error.
+    let good = hostcalls::call_foreign_function("verify_signature", Some(&arguments));
+    good.ok().flatten().is_some_and(|result| result == [0x08, 1])
+}
+
+/// Bytes as a field of a protobuf message: number and wire type, length, contents.
+fn push_field(message: &mut Vec<u8>, number: u8, contents: &[u8]) {
+    const LENGTH_DELIMITED: u8 = 2;
+    message.push(number << 3 | LENGTH_DELIMITED);
+    let mut length = contents.len();
+    while length >= 0x80 {
+        message.push(u8::try_from(length & 0x7f).unwrap_or_default() | 0x80);
+        length >>= 7;
+    }
+    message.push(u8::try_from(length).unwrap_or_default());
+    message.extend_from_slice(contents);
+}
+
 /// What was remembered with this connection.
 pub(crate) fn connection_memory() -> Option<Vec<u8>> {
     property(&[CONNECTION_MEMORY])
@@ -82,9 +108,40 @@ pub(crate) fn server_name() -> Option<String> {
     String::from_utf8(name).ok().filter(|name| !name.is_empty())
 }
 
+/// The name in the peer's certificate: the first URI among its alternative names.
+pub(crate) fn peer_principal() -> Option<String> {
+    let name = property(&["connection", "uri_san_peer_certificate"])?;
+    String::from_utf8(name).ok().filter(|name| !name.is_empty())
+}
+
 /// The name that the configuration gives to this use of the plugin (`root_id`).
 pub(crate) fn root_id() -> Vec<u8> {
     property(&["plugin_root_id"]).unwrap_or_default()
+}
+
+/// Bytes that the peer has sent on this connection and no filter has taken. Nothing beyond their end.
+pub(crate) fn downstream_data(start: usize, most: usize) -> Vec<u8> {
+    hostcalls::get_buffer(BufferType::DownstreamData, start, most).ok().flatten().unwrap_or_default()
+}
+
+/// Takes the first bytes off, before the filters behind see them.
+pub(crate) fn drop_downstream(bytes: usize) {
+    let _ = hostcalls::set_buffer(BufferType::DownstreamData, 0, bytes, &[]);
+}
+
+/// Has what follows be about the connection of this number, also where Envoy has not called for it.
+pub(crate) fn speak_for(connection: u32) {
+    let _ = hostcalls::set_effective_context(connection);
+}
+
+/// Lets the filters behind go on with the connection, after a pause.
+pub(crate) fn resume_downstream() {
+    let _ = hostcalls::resume_downstream();
+}
+
+/// Asks Envoy to call again and again.
+pub(crate) fn tick(period: Duration) {
+    let _ = hostcalls::set_tick_period(period);
 }
 
 /// Ends the connection with the peer.
@@ -176,6 +233,11 @@ pub(crate) fn remove_request_field(name: &str) {
     let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
 }
 
+/// Adds a field to the request.
+pub(crate) fn add_request_field(name: &str, value: &[u8]) {
+    let _ = hostcalls::add_map_value_bytes(MapType::HttpRequestHeaders, name, value);
+}
+
 /// Answers the request in the upstream's place.
 pub(crate) fn respond(status: u32, fields: Vec<(&str, &str)>, body: &str) {
     let _ = hostcalls::send_http_response(status, fields, Some(body.as_bytes()));
@@ -252,6 +314,20 @@ mod tests {
         let expected = fields.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         assert_eq!(Fields(packed(&fields)).entries().unwrap(), expected);
         assert_eq!(Fields(packed(&[])).entries().unwrap(), []);
+    }
+
+    #[test]
+    fn lengths_of_protobuf_fields_take_seven_bits_a_byte() {
+        let start = |length: usize| {
+            let mut message = Vec::new();
+            push_field(&mut message, 4, &vec![b'x'; length]);
+            message.truncate(message.len() - length);
+            message
+        };
+        assert_eq!(start(0), [0x22, 0]);
+        assert_eq!(start(127), [0x22, 127]);
+        assert_eq!(start(128), [0x22, 0x80, 1]);
+        assert_eq!(start(4_096), [0x22, 0x80, 0x20]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::head::Head;
 use crate::host;
 use crate::plugin::Plugin;
 use procgate_identity::carrier::header;
-use procgate_policy::{Denial, Permit, Verdict};
+use procgate_policy::{Denial, Direction, Permit, Verdict};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::rc::Rc;
@@ -29,7 +29,7 @@ impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         let plugin = &*self.plugin;
         let fields = host::request_fields();
-        let (head, standing) = match fields.entries() {
+        let (head, (direction, standing)) = match fields.entries() {
             Some(entries) => {
                 let head = Head::of(&entries);
                 #[cfg(feature = "crash-for-tests")]
@@ -38,39 +38,49 @@ impl HttpContext for Request {
                     // The upstream never sees it.
                     host::remove_request_field(header::NAME);
                 }
-                let offer = Offer { fields: &head.identities, is_forwarded: head.is_forwarded };
-                let standing = connection::standing(plugin, offer);
+                let (fields, is_forwarded) = (head.identities.as_slice(), head.is_forwarded);
+                let offer = Offer { fields, is_forwarded, ..Offer::default() };
+                let standing = connection::standing_of_request(plugin, offer);
                 (head, standing)
             }
-            None => (Head::default(), Standing::Fault("the proxy does not tell the request's fields")),
+            None => {
+                let fault = Standing::Fault("the proxy does not tell the request's fields");
+                (Head::default(), (Direction::Outbound, fault))
+            }
         };
         if let Standing::Verified(known) = &standing
             && let Some(answer) = known.answered(&head)
         {
             decision::report(&answer.record, host::now(), &plugin.next_id(), answer.counter);
-            return proceed(answer.permit.again());
+            return proceed(answer.permit.again(), &standing);
         }
-        decide(plugin, &standing, &head)
+        decide(plugin, direction, &standing, &head)
     }
 }
 
 /// Judges a request, and does what comes of it.
-fn decide(plugin: &Plugin, standing: &Standing, head: &Head<'_>) -> Action {
+fn decide(plugin: &Plugin, direction: Direction, standing: &Standing, head: &Head<'_>) -> Action {
     let asked = Asked { host: Some(&head.authority), http: Some(head.http()), ..Asked::default() };
-    let Decision { verdict, id, record, counter } = decision::decide(plugin, standing, asked);
+    let Decision { verdict, id, record, counter } = decision::decide(plugin, direction, standing, asked);
     match verdict {
         Verdict::Proceed(permit) => {
             if let Standing::Verified(known) = standing {
                 known.answer(head, Answer { permit: permit.again(), record, counter });
             }
-            proceed(permit)
+            proceed(permit, standing)
         }
         Verdict::Refuse(denial) => refuse(&denial, &id, head.is_grpc),
     }
 }
 
-/// Lets the request go on to the upstream, which takes a permit.
-fn proceed(_: Permit) -> Action {
+/// Lets the request go on to the upstream, which takes a permit; with its token, where the receiver is to
+/// check it too.
+fn proceed(_: Permit, standing: &Standing) -> Action {
+    if let Standing::Verified(known) = standing
+        && let Some(token) = &known.forwarded
+    {
+        host::add_request_field(header::NAME, token);
+    }
     Action::Continue
 }
 

@@ -2,10 +2,11 @@
 //!
 //! [`connection`] finds out who a connection belongs to, [`decision`] has the policy judge what it asks for
 //! and leaves the record; [`http`] then lets a request proceed or answers in the upstream's place, and
-//! [`network`] lets a connection proceed or closes it.
+//! [`network`] lets a connection proceed or closes it, at once or after [`first_bytes`].
 
 mod connection;
 mod decision;
+mod first_bytes;
 mod head;
 mod host;
 mod http;

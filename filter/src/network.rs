@@ -2,13 +2,15 @@
 //!
 //! The token came in a PROXY v2 preface, which the proxy_protocol listener filter has taken off and kept
 //! (docs/decisions/0009-network-filter.md). So all that is needed is known before the first byte, and
-//! protocols in which the server speaks first are decided like any other.
+//! protocols in which the server speaks first are decided like any other. Where there is no such listener
+//! filter, [`first_bytes`](crate::first_bytes) reads them.
 
-use crate::connection::{self, Offer};
+use crate::connection::{self, Standing};
 use crate::decision::{self, Asked, Decision};
 use crate::host;
 use crate::plugin::Plugin;
-use procgate_policy::{Permit, Verdict};
+use procgate_identity::carrier::opening::Opening;
+use procgate_policy::{Direction, Permit, Verdict};
 use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::Action;
 use std::rc::Rc;
@@ -29,17 +31,20 @@ impl Context for Connection {}
 
 impl StreamContext for Connection {
     fn on_new_connection(&mut self) -> Action {
-        let plugin = &*self.plugin;
-        let standing = connection::standing(plugin, Offer::default());
-        let server_name = host::server_name();
-        let asked = Asked { server_name: server_name.as_deref(), ..Asked::default() };
-        let Decision { verdict, .. } = decision::decide(plugin, &standing, asked);
-        match verdict {
-            Verdict::Proceed(permit) => proceed(permit),
-            Verdict::Refuse(_) => {
-                host::close_downstream();
-                Action::Pause
-            }
+        let standing = connection::standing(&self.plugin, Ok(Opening::default()));
+        decide(&self.plugin, &standing, host::server_name().as_deref())
+    }
+}
+
+/// Judges a connection, and does what comes of it.
+pub(crate) fn decide(plugin: &Plugin, standing: &Standing, server_name: Option<&str>) -> Action {
+    let asked = Asked { server_name, ..Asked::default() };
+    let Decision { verdict, .. } = decision::decide(plugin, Direction::Outbound, standing, asked);
+    match verdict {
+        Verdict::Proceed(permit) => proceed(permit),
+        Verdict::Refuse(_) => {
+            host::close_downstream();
+            Action::Pause
         }
     }
 }

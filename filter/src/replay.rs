@@ -10,9 +10,9 @@ use crate::host;
 use core::net::{IpAddr, SocketAddr};
 use procgate_identity::{CLOCK_SKEW_SECONDS, Claims, Refusal, RefusalReason, Serial, UnixNanos};
 
-/// Shared values. Each holds the sources of 64 ports, and is copied whole for each new connection.
-const SHARDS: u16 = 1_024;
-/// Sources in one shard: all of its 64 ports from eight addresses. Only who holds a signing key can
+/// Shared values. Each holds the sources of 16 ports, and is copied whole for each new connection.
+const SHARDS: u16 = 4_096;
+/// Sources in one shard: all of its 16 ports from 32 addresses. Only who holds a signing key can
 /// fill it.
 const MAX_SOURCES: usize = 512;
 /// Attempts against other workers that write to the same shard.

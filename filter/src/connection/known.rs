@@ -25,6 +25,8 @@ pub(crate) struct Known {
     pub(crate) identity: VerifiedIdentity,
     pub(crate) resolved: ResolvedIdentity,
     pub(crate) destination: SocketAddr,
+    /// The token, where requests take it along.
+    pub(crate) forwarded: Option<Vec<u8>>,
     route: RefCell<Option<Route>>,
     answered: RefCell<Option<(Question, Rc<Answer>)>>,
 }
@@ -66,8 +68,13 @@ impl Known {
         destination: SocketAddr,
     ) -> Self {
         let resolved = policy.resolve_identity(Presented::Verified(&identity));
-        let (route, answered) = Default::default();
-        Self { carrier, identity, resolved, destination, route, answered }
+        let (forwarded, route, answered) = Default::default();
+        Self { carrier, identity, resolved, destination, forwarded, route, answered }
+    }
+
+    /// With the token for requests to take along.
+    pub(super) fn forwarding(self, token: &[u8]) -> Self {
+        Self { forwarded: Some(token.to_vec()), ..self }
     }
 
     /// What the connection's last request came to, if this one asks for the same: many clients call

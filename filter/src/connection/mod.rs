@@ -7,6 +7,7 @@
 
 mod known;
 mod memory;
+mod receiver;
 
 pub(crate) use known::{Answer, Connections, Known};
 
@@ -16,8 +17,10 @@ use crate::replay;
 use core::net::SocketAddr;
 use memory::{Memory, Outcome};
 use procgate_identity::carrier::header;
+use procgate_identity::carrier::opening::{Opening, Unreadable};
 use procgate_identity::{Binding, Carrier, Refusal, RefusalReason, UnixNanos, UnverifiedToken};
-use procgate_policy::Policy;
+use procgate_policy::{Direction, Policy};
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// What the current connection is known to be.
@@ -29,6 +32,8 @@ pub(crate) enum Standing {
     Verified(Rc<Known>),
     /// It brought an identity that was not accepted.
     Refused(Carrier, Refusal),
+    /// At the receiver: it brought the identity of another workload than its own. The text says which two.
+    PeerMismatch(String),
     /// Its identity cannot be found out here.
     Fault(&'static str),
 }
@@ -36,6 +41,8 @@ pub(crate) enum Standing {
 /// What a request, or the connection by itself, says about who it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Offer<'a> {
+    /// What the connection began with, where that was read.
+    pub(crate) opening: Option<&'a Opening>,
     /// The values of the header carrier's field.
     pub(crate) fields: &'a [&'a [u8]],
     /// Whether a request says on whose behalf it comes, as a client may: then it is not known from
@@ -43,20 +50,37 @@ pub(crate) struct Offer<'a> {
     pub(crate) is_forwarded: bool,
 }
 
-/// The standing of the current connection.
-pub(crate) fn standing(plugin: &Plugin, offer: Offer<'_>) -> Standing {
-    let Some(memory) = host::connection_memory() else {
-        if host::is_inbound() {
-            return Standing::Fault(
-                "the plugin is attached to an inbound listener: attach it to outbound ones",
-            );
-        }
-        return match find(offer.fields) {
-            Ok(None) => Standing::Absent,
-            Ok(Some((carrier, token))) => establish(plugin, carrier, Ok(&token), offer),
-            Err((carrier, refusal)) => establish(plugin, carrier, Err(refusal), offer),
-        };
-    };
+/// The standing of the current request: at the sender that of its connection, at the receiver its own.
+pub(crate) fn standing_of_request(plugin: &Plugin, offer: Offer<'_>) -> (Direction, Standing) {
+    match host::connection_memory() {
+        Some(memory) => (Direction::Outbound, remembered(plugin, memory, offer)),
+        None if host::is_inbound() => (Direction::Inbound, receiver::standing(plugin, offer.fields)),
+        None => (Direction::Outbound, found(plugin, offer)),
+    }
+}
+
+/// The standing of the current connection, which began with this, at the sender.
+pub(crate) fn standing(plugin: &Plugin, opening: Result<Opening, Unreadable>) -> Standing {
+    if host::is_inbound() {
+        let detail = "the network filter is attached to an inbound listener, where only requests bring a token: attach the HTTP filter there";
+        return Standing::Fault(detail);
+    }
+    match opening {
+        Ok(opening) => found(plugin, Offer { opening: Some(&opening), ..Offer::default() }),
+        Err(Unreadable { carrier, refusal }) => establish(plugin, carrier, Err(refusal), Offer::default()),
+    }
+}
+
+/// The standing of a connection that nothing is remembered of.
+fn found(plugin: &Plugin, offer: Offer<'_>) -> Standing {
+    match find(offer) {
+        None => Standing::Absent,
+        Some((carrier, token)) => establish(plugin, carrier, token, offer),
+    }
+}
+
+/// The standing of a connection of which this is remembered.
+fn remembered(plugin: &Plugin, memory: Vec<u8>, offer: Offer<'_>) -> Standing {
     if !offer.fields.is_empty() && !repeats(&memory, offer.fields) {
         let detail = "the connection has an identity and this request brings another one";
         return Standing::Refused(Carrier::Header, Refusal::new(RefusalReason::AmbiguousIdentity, detail));
@@ -64,21 +88,27 @@ pub(crate) fn standing(plugin: &Plugin, offer: Offer<'_>) -> Standing {
     recall(plugin, memory, offer)
 }
 
-/// A token and what brings it.
-type Carried = (Carrier, Vec<u8>);
+/// A token, unless it cannot be read.
+type Token<'a> = Result<Cow<'a, [u8]>, Refusal>;
 
 /// The token of a connection that nothing is remembered of, and what brings it.
-fn find(fields: &[&[u8]]) -> Result<Option<Carried>, (Carrier, Refusal)> {
-    let header = header::decode(fields.iter().copied()).map_err(|refusal| (Carrier::Header, refusal))?;
-    match (host::preface_token(), header) {
-        (Some(token), None) => Ok(Some((Carrier::ProxyV2, token))),
-        (None, Some(token)) => Ok(Some((Carrier::Header, token.to_vec()))),
-        (None, None) => Ok(None),
-        (Some(_), Some(_)) => {
-            let detail = "one identity came with the connection and one with its first request";
-            Err((Carrier::ProxyV2, Refusal::new(RefusalReason::AmbiguousIdentity, detail)))
-        }
+fn find(offer: Offer<'_>) -> Option<(Carrier, Token<'_>)> {
+    let borrowed = |token| Ok(Cow::Borrowed(token));
+    let read = |token: fn(&Opening) -> Option<&[u8]>| offer.opening.and_then(token).map(borrowed);
+    let header = header::decode(offer.fields.iter().copied()).transpose();
+    let brought = [
+        (Carrier::ProxyV2, host::preface_token().map(|token| Ok(Cow::Owned(token)))),
+        (Carrier::ProxyV2, read(|opening| opening.preface_token.as_deref())),
+        (Carrier::Alpn, read(|opening| opening.alpn_token.as_deref())),
+        (Carrier::Header, header.map(|token| token.map(Cow::Borrowed))),
+    ];
+    let mut brought = brought.into_iter().filter_map(|(carrier, token)| Some((carrier, token?)));
+    let (carrier, token) = brought.next()?;
+    if brought.next().is_none() {
+        return Some((carrier, token));
     }
+    let detail = "two of the connection's preface, its ClientHello and its first request bring an identity";
+    Some((carrier, Err(Refusal::new(RefusalReason::AmbiguousIdentity, detail))))
 }
 
 /// Whether a later request repeats the connection's own token: a program that carries its token
@@ -90,12 +120,12 @@ fn repeats(memory: &[u8], fields: &[&[u8]]) -> bool {
 }
 
 /// Checks the first identity of a connection, and remembers the outcome either way.
-fn establish(plugin: &Plugin, carrier: Carrier, token: Result<&[u8], Refusal>, offer: Offer<'_>) -> Standing {
+fn establish(plugin: &Plugin, carrier: Carrier, token: Token<'_>, offer: Offer<'_>) -> Standing {
     let now = host::now();
     let checked = token.and_then(|token| {
-        let known = verify(&plugin.policy, carrier, token, now, offer)?;
+        let known = verify(&plugin.policy, carrier, &token, now, offer)?;
         replay::admit(known.identity.claims(), now)?;
-        Ok((Memory { carrier, outcome: Outcome::Accepted { at: now, token } }.encode(), known))
+        Ok((Memory { carrier, outcome: Outcome::Accepted { at: now, token: &token } }.encode(), known))
     });
     plugin.metrics.verified(now, host::now());
     match checked {
@@ -140,10 +170,12 @@ fn verify(
     at: UnixNanos,
     offer: Offer<'_>,
 ) -> Result<Known, Refusal> {
-    let token = UnverifiedToken::parse(token)?;
+    let unverified = UnverifiedToken::parse(token)?;
     let (source, destination) = endpoints(carrier, offer)?;
-    let identity = token.verify(policy.trusted_keys(), at, Binding::Connection { source, destination })?;
-    Ok(Known::new(policy, carrier, identity, destination))
+    let binding = Binding::Connection { source, destination };
+    let identity = unverified.verify_with(host::verifies_es256, policy.trusted_keys(), at, binding)?;
+    let known = Known::new(policy, carrier, identity, destination);
+    Ok(if policy.forwards() { known.forwarding(token) } else { known })
 }
 
 /// The connection's two ends: the peer's own address and the address that it connected to.
@@ -162,7 +194,7 @@ fn endpoints(carrier: Carrier, offer: Offer<'_>) -> Result<(SocketAddr, SocketAd
 }
 
 /// The source as Envoy tells it, where no listener filter has kept the peer's own. A client can choose
-/// it, by the field `x-forwarded-for` or in a PROXY preface: whoever sends one has no source.
+/// it, by the field `x-forwarded-for` or in a PROXY preface: it is good for requests without that field only.
 fn unclaimed_source(carrier: Carrier, offer: Offer<'_>) -> Option<SocketAddr> {
-    if offer.is_forwarded || carrier == Carrier::ProxyV2 { None } else { host::source() }
+    if offer.is_forwarded || carrier != Carrier::Header { None } else { host::source() }
 }
