@@ -30,6 +30,8 @@ pub(crate) fn launch(
     let files = raise_file_limit();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
         .map_err(|error| own("cannot make a socket pair", &error))?;
+    let ours = Arc::new(ours);
+    let receiver = Arc::clone(&ours);
     let installed = Arc::new(AtomicBool::new(false));
     let mark = Arc::clone(&installed);
     let waiting = std::thread::Builder::new().name("serve".into()).spawn(move || {
@@ -42,7 +44,7 @@ pub(crate) fn launch(
     let image = Image::new(program.path.as_os_str(), words)
         .map_err(|error| own("a word of the command line", &error))?;
     let mut command = Command::new(&program.path);
-    Child { filter, channel: theirs, mask, files, image }.prepare(&mut command);
+    Child { filter, channel: theirs, receiver, mask, files, image }.prepare(&mut command);
     let spawned = command.spawn();
     // The child's end of the pair is closed with the command: a thread that still waits goes on.
     drop(command);

@@ -2,9 +2,8 @@
 
 use crate::attest::Attestor;
 use crate::custody;
-use crate::destinations::Destinations;
 use crate::failure::Failure;
-use crate::forward::{self, Farewell, Listeners, Registry};
+use crate::forward::{self, Farewell, Listeners, Originator, Registry, TlsOptions, Way};
 use crate::launch::launch;
 use crate::mint::Minter;
 use crate::options::{CarrierName, RunOptions};
@@ -12,8 +11,8 @@ use crate::problems::{Problems, say};
 use crate::program::Program;
 use crate::supervise::supervise;
 use crate::sys::signals;
-use crate::trap::{self, Carriage, Held, Prefacer, Sockets, Trap};
-use procgate_identity::{CodeList, Labels, Subject};
+use crate::trap::{self, Carriage, Desk, Held, Prefacer, Sockets, Trap};
+use procgate_identity::{Carrier, CodeList, Labels, Subject};
 use rustix::process::set_child_subreaper;
 use std::fs::File;
 use std::io::Read;
@@ -37,6 +36,7 @@ pub(crate) fn run(options: Box<RunOptions>) -> Result<ExitCode, Failure> {
     let labels = labels.map_err(|error| Failure::own(format!("--label: {error}")))?;
     let code_list = options.code_list.as_deref().map(read_code_list).transpose()?;
     let program = Program::find(options.program)?;
+    let way = way(options.interception.carrier, options.tls)?;
 
     let sockets = Sockets::choose(options.require)?;
 
@@ -44,17 +44,19 @@ pub(crate) fn run(options: Box<RunOptions>) -> Result<ExitCode, Failure> {
     let _ = set_child_subreaper(Some(rustix::process::getpid()));
     let (mode, filter) = (sockets.mode(), sockets.filter());
     let known = startup_line(&subject, code_list.as_ref());
-    let minter = Minter::new(key, subject, labels, options.token_life);
+    let minter = Arc::new(Minter::new(key, subject, labels, options.token_life));
+    let desk = options.token_socket.map(|path| Desk::new(path, Arc::clone(&minter)));
     let problems = Arc::new(Problems::default());
-    let (carriage, farewell) = match options.carrier {
-        CarrierName::Header => {
-            let forwarder = Forwarder::start(minter, &problems)?;
+    let carrier = Carrier::from(options.interception.carrier);
+    let (carriage, farewell) = match way {
+        Some(way) => {
+            let forwarder = Forwarder::start(minter, way, &problems)?;
             let port = forwarder.registry.v4.port();
-            say(&format!("{known}, carrier header, mode {mode}, forwarder on port {port}"));
-            (Carriage::Header(forwarder.registry), Some(forwarder.farewell))
+            say(&format!("{known}, carrier {carrier}, mode {mode}, forwarder on port {port}"));
+            (Carriage::Forwarder(forwarder.registry), Some(forwarder.farewell))
         }
-        CarrierName::ProxyV2 => {
-            say(&format!("{known}, carrier proxy-v2, mode {mode}"));
+        None => {
+            say(&format!("{known}, carrier {carrier}, mode {mode}"));
             (Carriage::Preface(Prefacer::new(minter)), None)
         }
     };
@@ -62,12 +64,12 @@ pub(crate) fn run(options: Box<RunOptions>) -> Result<ExitCode, Failure> {
     if let Ok(file) = File::open(&program.path) {
         attestor.warm(&file);
     }
-    let destinations = Destinations::new(options.exempt, options.capture);
+    let destinations = options.interception.destinations();
     let serve = {
         let problems = Arc::clone(&problems);
         let held = Held::default();
         move |listener| {
-            trap::serve(Trap { listener, attestor, destinations, sockets, carriage, held, problems })
+            trap::serve(Trap { listener, attestor, destinations, sockets, carriage, desk, held, problems })
         }
     };
     let pid = launch(&program, mask, filter, serve)?;
@@ -79,6 +81,18 @@ pub(crate) fn run(options: Box<RunOptions>) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
+/// How the forwarder gets tokens into connections; nothing for a carrier that needs none.
+fn way(carrier: CarrierName, tls: TlsOptions) -> Result<Option<Way>, Failure> {
+    if !matches!(carrier, CarrierName::Alpn) && !tls.is_empty() {
+        return Err(Failure::own("--tls-ca, --server-name and --protocol are for --carrier alpn only"));
+    }
+    Ok(match carrier {
+        CarrierName::Header => Some(Way::Header),
+        CarrierName::Alpn => Some(Way::Tls(Originator::new(tls)?)),
+        CarrierName::ProxyV2 => None,
+    })
+}
+
 /// A forwarder that runs.
 struct Forwarder {
     registry: Arc<Registry>,
@@ -86,11 +100,11 @@ struct Forwarder {
 }
 
 impl Forwarder {
-    fn start(minter: Minter, problems: &Arc<Problems>) -> Result<Self, Failure> {
+    fn start(minter: Arc<Minter>, way: Way, problems: &Arc<Problems>) -> Result<Self, Failure> {
         let cannot = |error: std::io::Error| Failure::own(format!("cannot listen on loopback: {error}"));
         let listeners = Listeners::open().map_err(cannot)?;
         let registry = Arc::new(Registry::new(listeners.addresses().map_err(cannot)?));
-        let farewell = forward::start(listeners, Arc::clone(&registry), minter, Arc::clone(problems));
+        let farewell = forward::start(listeners, Arc::clone(&registry), minter, way, Arc::clone(problems));
         Ok(Self { registry, farewell: farewell.map_err(cannot)? })
     }
 }

@@ -5,6 +5,7 @@ use super::dial::{Early, arrived, reach};
 use super::owed::Owed;
 use super::pipes::Pipes;
 use super::registry::{Intent, Registry};
+use super::tls::Originator;
 use crate::inject::Injector;
 use crate::mint::Minter;
 use crate::problems::Problems;
@@ -22,11 +23,21 @@ const HOLD: Duration = Duration::from_secs(1);
 /// that may have sent all that it had; later, the destination does not answer.
 const DIAL: Duration = Duration::from_millis(1_500);
 
+/// How tokens go into what is forwarded.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// Into the first request.
+    Header,
+    /// Into the ClientHello of TLS that begins here.
+    Tls(Originator),
+}
+
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Forward {
     pub(super) registry: Arc<Registry>,
-    pub(super) minter: Minter,
+    pub(super) minter: Arc<Minter>,
+    pub(super) way: Way,
     pub(super) problems: Arc<Problems>,
     pub(super) pipes: Pipes,
     pub(super) owed: Owed,
@@ -37,11 +48,24 @@ impl Forward {
     pub(super) async fn connection(&self, client: TcpStream, intent: Intent) {
         let mut early = Early::default();
         let Ok(server) = self.reach(&intent, &client, &mut early).await else { return reset(client) };
-        let Some(token) = self.token(&intent, &server) else { return reset(client) };
-        if self.carry(&client, &server, Injector::new(token), early).await.is_err() {
+        let carried = match &self.way {
+            Way::Header => self.in_request(&intent, &client, server, early).await,
+            Way::Tls(originator) => self.over_tls(originator, &intent, &client, server, early).await,
+        };
+        if carried.is_err() {
             reset(client);
-            reset(server);
         }
+    }
+
+    async fn in_request(
+        &self,
+        intent: &Intent,
+        client: &TcpStream,
+        server: TcpStream,
+        early: Early,
+    ) -> io::Result<()> {
+        let token = self.token(intent, &server).ok_or(io::ErrorKind::InvalidData)?;
+        self.carry(client, server, Injector::new(token), early).await
     }
 
     async fn reach(&self, intent: &Intent, client: &TcpStream, early: &mut Early) -> io::Result<TcpStream> {
@@ -54,7 +78,7 @@ impl Forward {
         reaching.await
     }
 
-    fn token(&self, intent: &Intent, server: &TcpStream) -> Option<String> {
+    pub(super) fn token(&self, intent: &Intent, server: &TcpStream) -> Option<String> {
         let source = server.local_addr().map_err(|error| error.to_string());
         let token = source.and_then(|source| {
             let token = self.minter.token(&intent.process, source, intent.destination);
@@ -63,18 +87,26 @@ impl Forward {
         token.inspect_err(|error| self.problems.note(&format!("no token could be made: {error}"))).ok()
     }
 
-    async fn carry(
+    /// Copies in both directions until both have ended.
+    pub(super) async fn carry(
         &self,
         client: &TcpStream,
-        server: &TcpStream,
+        server: TcpStream,
         injector: Injector,
         early: Early,
     ) -> io::Result<()> {
-        let back = copy(server, client, &self.pipes, None);
-        if self.inject(client, server, injector, early).await? {
-            return back.await;
+        let carrying = async {
+            let back = copy(&server, client, &self.pipes, None);
+            if self.inject(client, &server, injector, early).await? {
+                return back.await;
+            }
+            tokio::try_join!(copy(client, &server, &self.pipes, Some(&self.owed)), back).map(drop)
+        };
+        let carried = carrying.await;
+        if carried.is_err() {
+            reset(server);
         }
-        tokio::try_join!(copy(client, server, &self.pipes, Some(&self.owed)), back).map(drop)
+        carried
     }
 
     /// Passes the client's first bytes on with the token among them, and the server's as they come.
@@ -132,6 +164,11 @@ impl Forward {
 
 /// Closes a connection so that the other end sees a reset (RFC 9293 section 3.10.7.4), not an orderly end.
 pub(super) fn reset(stream: TcpStream) {
-    let _ = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+    end_by_reset(&stream);
     drop(stream);
+}
+
+/// Has a connection end so when it is closed.
+pub(super) fn end_by_reset(stream: &TcpStream) {
+    let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
 }

@@ -6,8 +6,11 @@ mod dial;
 mod owed;
 mod pipes;
 mod registry;
+mod tls;
 
+pub(crate) use connection::Way;
 pub(crate) use registry::{Intent, Registration, Registry};
+pub(crate) use tls::{Originator, TlsOptions};
 
 use crate::mint::Minter;
 use crate::problems::Problems;
@@ -86,14 +89,21 @@ impl Farewell {
 pub(crate) fn start(
     listeners: Listeners,
     registry: Arc<Registry>,
-    minter: Minter,
+    minter: Arc<Minter>,
+    way: Way,
     problems: Arc<Problems>,
 ) -> io::Result<Farewell> {
     let (farewell, asked) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let work = move || {
-        let forward =
-            Rc::new(Forward { registry, minter, problems, pipes: Pipes::default(), owed: Owed::default() });
+        let forward = Rc::new(Forward {
+            registry,
+            minter,
+            way,
+            problems,
+            pipes: Pipes::default(),
+            owed: Owed::default(),
+        });
         let local = LocalSet::new();
         local.spawn_local(sweep(Rc::clone(&forward)));
         local.spawn_local(settle(Rc::clone(&forward), asked));

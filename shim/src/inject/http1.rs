@@ -7,7 +7,7 @@ const MAX_METHOD: usize = 32;
 
 /// What the first bytes of a connection are.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum RequestLine {
+pub(crate) enum RequestLine {
     /// They could become a request line.
     Incomplete,
     /// They are none, and no more bytes can change that.
@@ -17,7 +17,7 @@ pub(super) enum RequestLine {
 }
 
 /// Looks for `method SP target SP HTTP/1.x CRLF` at the start of `bytes`.
-pub(super) fn request_line(bytes: &[u8]) -> RequestLine {
+pub(crate) fn request_line(bytes: &[u8]) -> RequestLine {
     let method = bytes.iter().take_while(|byte| is_token(**byte)).count();
     match bytes.get(method) {
         _ if method > MAX_METHOD => return RequestLine::None,

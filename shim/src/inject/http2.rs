@@ -7,7 +7,7 @@
 use procgate_identity::carrier::header;
 
 /// What a client of HTTP/2 with prior knowledge sends first.
-pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const FRAME_HEADER: usize = 9;
 const HEADERS: u8 = 1;
@@ -63,6 +63,11 @@ impl Frames {
                 return true;
             }
         }
+    }
+
+    /// Gives back what is held of a frame's header when no more is to come.
+    pub(super) fn release(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.header);
     }
 
     /// Passes a frame's header on. False where the frame has no place there: then nothing is added,

@@ -3,8 +3,8 @@
 //! Bytes go in as they arrive and come out with the token at one place. What is neither HTTP/1 nor
 //! HTTP/2 comes out as it went in. Nothing after the first head is looked at.
 
-mod http1;
-mod http2;
+pub(crate) mod http1;
+pub(crate) mod http2;
 
 use http2::Frames;
 
@@ -33,6 +33,12 @@ impl Injector {
         Self { token, phase: Phase::Undecided(Vec::new()) }
     }
 
+    /// An injector that has nothing to put in.
+    #[must_use]
+    pub const fn idle() -> Self {
+        Self { token: String::new(), phase: Phase::Done }
+    }
+
     /// Takes in the client's next bytes and appends what goes to the server to `out`.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         match core::mem::replace(&mut self.phase, Phase::Done) {
@@ -47,8 +53,10 @@ impl Injector {
 
     /// Gives back what is held when no more is to be waited for.
     pub fn release(&mut self, out: &mut Vec<u8>) {
-        if let Phase::Undecided(held) = core::mem::replace(&mut self.phase, Phase::Done) {
-            out.extend_from_slice(&held);
+        match core::mem::replace(&mut self.phase, Phase::Done) {
+            Phase::Undecided(held) => out.extend_from_slice(&held),
+            Phase::Http2(frames) => frames.release(out),
+            Phase::Done => {}
         }
     }
 
@@ -165,6 +173,14 @@ mod tests {
         {
             let stream = http2(&[frame(1, 0, 1, b"one"), intruder, frame(9, 4, 1, b"two")]);
             assert_eq!(inject(&stream, &[]), (stream.clone(), true));
+        }
+    }
+
+    #[test]
+    fn a_frame_that_ends_in_its_header_comes_out_as_far_as_it_came() {
+        for length in 0..9 {
+            let stream = http2(&[frame(4, 0, 0, &[]), frame(1, 4, 1, b"block")[..length].to_vec()]);
+            assert_eq!(inject(&stream, &[]), (stream.clone(), false));
         }
     }
 

@@ -7,16 +7,19 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use std::ffi::{CString, NulError, OsStr, c_char};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::Arc;
 
 /// All that a child needs, made where memory may be allocated.
 pub(crate) struct Child {
     pub(crate) filter: Filter,
     /// Where the filter's listener is sent.
     pub(crate) channel: OwnedFd,
+    /// Where the shim receives it. The child has a copy.
+    pub(crate) receiver: Arc<OwnedFd>,
     /// What the shim changed for itself.
     pub(crate) mask: Mask,
     pub(crate) files: Rlimit,
@@ -29,14 +32,25 @@ impl Child {
         let steps = move || {
             self.mask.restore()?;
             setrlimit(Resource::Nofile, self.files)?;
+            // As long as anybody has the listener, the kernel asks it about execve, and waits for ever if the
+            // shim is dead: so it must be nowhere else, nor on its way to this process.
+            close(&self.receiver);
             let listener = self.filter.install()?;
             send(&self.channel, &listener)?;
+            drop(listener);
             Err(self.image.execute())
         };
         // SAFETY: between fork and exec the closure makes system calls on memory that it owns and
         // allocates nothing but an error that ends the child. Its descriptors close on exec.
         unsafe { command.pre_exec(steps) };
     }
+}
+
+/// Closes the child's copy of a descriptor.
+fn close(descriptor: &OwnedFd) {
+    // SAFETY: the child's table is its own, and its copy of the owner is never used nor dropped: the child
+    // becomes the program or ends.
+    unsafe { libc::close(descriptor.as_raw_fd()) };
 }
 
 fn send(channel: &OwnedFd, descriptor: &OwnedFd) -> io::Result<()> {

@@ -37,6 +37,7 @@ const IF_ANY_BIT: u16 = 0x45;
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const NOTIFY: u32 = libc::SECCOMP_RET_USER_NOTIF;
 const NO_SUCH_CALL: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+const NOT_PERMITTED: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
 const UNSUPPORTED: u32 = libc::SECCOMP_RET_ERRNO | libc::EOPNOTSUPP.unsigned_abs();
 
 const fn step(code: u16, k: u32) -> libc::sock_filter {
@@ -58,11 +59,15 @@ enum Rule {
     Hide(i64),
     /// It fails if this argument asks for TCP Fast Open.
     NoFastOpen(i64, u32),
+    /// It fails if its first argument is this.
+    Forbid(i64, u32),
 }
 
 /// io_uring would connect without the shim being asked; a ring can also arrive ready-made over a Unix
 /// socket. `execve` is asked about only so that the shim knows when a process becomes another program.
-const RULES: [Rule; 9] = [
+/// `PR_SET_MM` would let a process choose what the kernel names as its executable: root of a user namespace may,
+/// which anybody can make.
+const RULES: [Rule; 10] = [
     Rule::Notify(libc::SYS_connect),
     Rule::Notify(libc::SYS_execve),
     Rule::Notify(libc::SYS_execveat),
@@ -72,6 +77,7 @@ const RULES: [Rule; 9] = [
     Rule::NoFastOpen(libc::SYS_sendto, 3),
     Rule::NoFastOpen(libc::SYS_sendmsg, 2),
     Rule::NoFastOpen(libc::SYS_sendmmsg, 3),
+    Rule::Forbid(libc::SYS_prctl, libc::PR_SET_MM.unsigned_abs()),
 ];
 
 /// Where the shim makes the workload's sockets, it has to know which of them it may keep.
@@ -114,6 +120,13 @@ fn program(own_sockets: bool) -> Vec<libc::sock_filter> {
                 step(LOAD, argument(flags)),
                 unless_skip(IF_ANY_BIT, FAST_OPEN, 1),
                 step(RETURN, UNSUPPORTED),
+                step(RETURN, ALLOW),
+            ]),
+            Rule::Forbid(call, first) => steps.extend([
+                unless_skip(IF_EQUAL, number(call), 4),
+                step(LOAD, argument(0)),
+                unless_skip(IF_EQUAL, first, 1),
+                step(RETURN, NOT_PERMITTED),
                 step(RETURN, ALLOW),
             ]),
         }
@@ -243,6 +256,15 @@ mod tests {
         for call in [libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register] {
             assert_eq!(verdict(ARCHITECTURE, call, [0; 6]), NO_SUCH_CALL);
         }
+    }
+
+    #[test]
+    fn no_process_chooses_its_executable_s_name() {
+        let prctl = |option: u64| verdict(ARCHITECTURE, libc::SYS_prctl, [option, 0, 0, 0, 0, 0]);
+        assert_eq!(prctl(35), NOT_PERMITTED);
+        // The kernel takes the option for an int.
+        assert_eq!(prctl(35 | 1 << 32), NOT_PERMITTED);
+        assert_eq!((prctl(15), prctl(38)), (ALLOW, ALLOW));
     }
 
     #[test]

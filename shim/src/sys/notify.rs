@@ -83,13 +83,38 @@ impl Listener {
         descriptor: &OwnedFd,
         closed_on_exec: bool,
     ) -> io::Result<u32> {
-        let source = u32::try_from(descriptor.as_raw_fd()).map_err(io::Error::other)?;
+        self.add(notification, descriptor, 0, libc::SECCOMP_ADDFD_FLAG_SEND, closed_on_exec)
+    }
+
+    /// Gives the caller a duplicate of this descriptor as this number, in the place of what has it. Its call is
+    /// not answered yet.
+    ///
+    /// # Errors
+    /// ENOENT where the caller died meanwhile.
+    pub(crate) fn replace(
+        &self,
+        notification: &Notification,
+        descriptor: &OwnedFd,
+        number: u32,
+        closed_on_exec: bool,
+    ) -> io::Result<()> {
+        self.add(notification, descriptor, number, libc::SECCOMP_ADDFD_FLAG_SETFD, closed_on_exec).map(drop)
+    }
+
+    fn add(
+        &self,
+        notification: &Notification,
+        descriptor: &OwnedFd,
+        number: u32,
+        how: libc::c_ulong,
+        closed_on_exec: bool,
+    ) -> io::Result<u32> {
         let flags = if closed_on_exec { libc::O_CLOEXEC } else { 0 };
         let request = libc::seccomp_notif_addfd {
             id: notification.id,
-            flags: u32::try_from(libc::SECCOMP_ADDFD_FLAG_SEND).map_err(io::Error::other)?,
-            srcfd: source,
-            newfd: 0,
+            flags: u32::try_from(how).map_err(io::Error::other)?,
+            srcfd: u32::try_from(descriptor.as_raw_fd()).map_err(io::Error::other)?,
+            newfd: number,
             newfd_flags: flags.unsigned_abs(),
         };
         // SAFETY: the kernel reads a seccomp_notif_addfd of the size that the request's number holds.

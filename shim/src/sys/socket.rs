@@ -6,8 +6,14 @@ use std::os::fd::{AsFd, AsRawFd};
 
 /// TCP_INFO's first byte (include/net/tcp_states.h).
 const ESTABLISHED: u8 = 1;
+const FIN_WAIT_1: u8 = 4;
 const CLOSED: u8 = 7;
 const CLOSE_WAIT: u8 = 8;
+const LAST_ACK: u8 = 9;
+const CLOSING: u8 = 11;
+
+/// Where TCP_INFO has the number of bytes that are not sent yet.
+const NOT_SENT: usize = 144;
 
 /// How far a TCP socket has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +34,35 @@ pub(crate) fn progress(socket: impl AsFd) -> Result<Progress> {
         ESTABLISHED | CLOSE_WAIT => Progress::Connected,
         _ => Progress::Between,
     })
+}
+
+/// Whether all that was to be sent on this TCP socket, its end included, has arrived.
+pub(crate) fn is_delivered(socket: impl AsFd) -> Result<bool> {
+    let [state] = get(socket, libc::IPPROTO_TCP, libc::TCP_INFO)?;
+    Ok(!matches!(state, FIN_WAIT_1 | CLOSING | LAST_ACK))
+}
+
+/// Whether all bytes that this TCP socket was given to send have arrived.
+pub(crate) fn is_empty(socket: impl AsFd) -> Result<bool> {
+    const UNACKNOWLEDGED: usize = 24;
+    let info: [u8; 148] = get(socket, libc::IPPROTO_TCP, libc::TCP_INFO)?;
+    let is_zero = |at: usize| info.get(at..).and_then(|rest| rest.first_chunk()) == Some(&[0; 4]);
+    Ok(is_zero(UNACKNOWLEDGED) && is_zero(NOT_SENT))
+}
+
+/// How many bytes this TCP socket was ever given to send, whoever gave them: those sent, each once, and those that
+/// wait (`struct tcp_info` of include/uapi/linux/tcp.h, Linux 4.19).
+pub(crate) fn written(socket: impl AsFd) -> Result<u64> {
+    const SENT: usize = 200;
+    const SENT_AGAIN: usize = 208;
+    let info: [u8; 216] = get(socket, libc::IPPROTO_TCP, libc::TCP_INFO)?;
+    let long = |at: usize| {
+        info.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u64::from_ne_bytes(*bytes))
+    };
+    let waiting =
+        info.get(NOT_SENT..).and_then(|rest| rest.first_chunk()).map(|bytes| u32::from_ne_bytes(*bytes));
+    let all = || long(SENT)?.checked_sub(long(SENT_AGAIN)?)?.checked_add(waiting?.into());
+    all().ok_or(Errno::INVAL)
 }
 
 /// Whether `connect` only chooses the addresses and the first `send` does the rest, with what it sends in

@@ -2,13 +2,15 @@
 //! caller's own timeouts, and nobody else anything.
 
 use super::Trap;
+use super::outgoing::{FORESTALLED, Outgoing};
 use super::preface::{Prefacer, settle};
 use crate::attest::Attestation;
 use crate::sys::notify::{Answer, Notification};
+use crate::sys::socket::written;
 use core::net::SocketAddr;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{SendFlags, connect, send, sockopt};
+use rustix::net::{connect, sockopt};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +33,7 @@ pub(super) enum Work {
     /// All of it.
     Connect { destination: SocketAddr, process: Box<Attestation> },
     /// To send this.
-    Send(Vec<u8>),
+    Send(Outgoing),
 }
 
 /// How many are held.
@@ -69,12 +71,12 @@ impl Trap {
             let early = until.is_none_or(|until| Instant::now() < until);
             early && self.listener.is_waiting(notification)
         };
-        let preface = match work {
-            Work::Send(rest) => rest,
+        let mut outgoing = match work {
+            Work::Send(outgoing) => outgoing,
             Work::Connect { destination, process } => {
                 let Some(prefacer) = self.prefacer() else { return Answer::Continue };
                 match begin(prefacer, socket, destination, &process) {
-                    Ok(preface) => preface,
+                    Ok(outgoing) => outgoing,
                     Err(Begun::Failed(error)) => return Answer::Error(error),
                     Err(Begun::Unminted(why)) => {
                         return self.without_token("no preface could be made", &why);
@@ -82,8 +84,12 @@ impl Trap {
                 }
             }
         };
-        match send_all(socket, &preface, waits) {
+        match send_all(socket, &mut outgoing, waits) {
             Ok(()) => settle(socket),
+            Err(error @ Errno::CONNABORTED) => {
+                self.problems.note(FORESTALLED);
+                Answer::Error(error)
+            }
             Err(Errno::TIMEDOUT) => Answer::Error(Errno::INPROGRESS),
             // The kernel's own connect says why.
             Err(_) => Answer::Continue,
@@ -103,13 +109,15 @@ fn begin(
     socket: &OwnedFd,
     destination: SocketAddr,
     process: &Attestation,
-) -> Result<Vec<u8>, Begun> {
+) -> Result<Outgoing, Begun> {
+    let before = written(socket).map_err(Begun::Failed)?;
     let connected = connect_patiently(socket, destination, START);
     match connected {
         Ok(()) | Err(Errno::INPROGRESS) => {}
         Err(error) => return Err(Begun::Failed(error)),
     }
-    prefacer.preface(socket, destination, process).map_err(Begun::Unminted)
+    let preface = prefacer.preface(socket, destination, process).map_err(Begun::Unminted)?;
+    Ok(Outgoing::new(preface, before))
 }
 
 /// Connects without keeping this thread for long: the socket gets a send timeout for the time being, a
@@ -127,10 +135,10 @@ pub(super) fn connect_patiently(
 }
 
 /// Sends everything as soon as the connection is there, for as long as somebody waits.
-fn send_all(socket: &OwnedFd, mut bytes: &[u8], waits: impl Fn() -> bool) -> rustix::io::Result<()> {
-    while !bytes.is_empty() {
-        match send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
+fn send_all(socket: &OwnedFd, outgoing: &mut Outgoing, waits: impl Fn() -> bool) -> rustix::io::Result<()> {
+    while !outgoing.is_sent() {
+        match outgoing.send(socket) {
+            Ok(()) => {}
             Err(Errno::AGAIN) if waits() => {
                 let mut writable = [PollFd::new(socket, PollFlags::OUT)];
                 poll(&mut writable, Some(&GLANCE))?;

@@ -20,6 +20,15 @@ fn socket_inode(link: &[u8]) -> Option<u64> {
     core::str::from_utf8(number).ok()?.parse().ok()
 }
 
+/// Whether this process, or thread, has the socket with this inode.
+pub(super) fn has_socket(process: u32, inode: u64) -> bool {
+    // Where it was last seen does not matter: nowhere.
+    let wanted = HashMap::from([(inode, Place { process, descriptor: u32::MAX })]);
+    let mut found = HashMap::new();
+    scan_process(process, &wanted, &mut found);
+    !found.is_empty()
+}
+
 /// Where each of these sockets is: where it was, or else anywhere.
 pub(super) fn holders(places: &HashMap<u64, Place>) -> HashMap<u64, Place> {
     let mut found: HashMap<_, _> = places

@@ -3,6 +3,7 @@
 //! connected, or that nobody else has any more is let go.
 
 use super::holders::{Place, holders};
+use super::making::Network;
 use crate::sys::socket::{Progress, progress};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
@@ -31,6 +32,8 @@ pub(crate) struct Kept {
     /// Tells when connections are there or have failed.
     epoll: OwnedFd,
     wake: OwnedFd,
+    /// Where the shim's sockets are.
+    pub(super) network: Network,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +59,7 @@ impl Kept {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &wake, EventData::new_u64(WAKE), EventFlags::IN)?;
-        Ok(Self { all: Mutex::default(), epoll, wake })
+        Ok(Self { all: Mutex::default(), epoll, wake, network: Network::own()? })
     }
 
     /// Keeps a socket that `install` gives to the workload, under the number that it returns. Nobody can ask
@@ -129,30 +132,31 @@ impl Kept {
         }
     }
 
-    /// Lets all go for ever that nobody has any more.
+    /// Lets all go for ever that nobody has any more. Sleeps while there is nothing to look at.
     pub(super) fn sweep_for_ever(&self) {
-        let mut next = Instant::now();
-        loop {
-            if self.await_events(next).is_err() {
-                return;
+        let mut next = self.next_sweep();
+        while self.await_events(next).is_ok() {
+            match next {
+                Some(due) if Instant::now() < due => continue,
+                Some(_) => self.sweep(),
+                None => {}
             }
-            if Instant::now() >= next {
-                self.sweep();
-                next = Instant::now().checked_add(SWEEP).unwrap_or(next);
-            }
+            next = self.next_sweep();
         }
     }
 
-    /// Waits until it is time to sweep, or for ever while there is nothing to sweep; meanwhile lets go what
-    /// is connected.
-    fn await_events(&self, until: Instant) -> rustix::io::Result<()> {
-        let asleep = {
-            let mut all = self.all();
-            all.asleep = all.sockets.is_empty() && Instant::now() >= until;
-            all.asleep
-        };
-        let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).ok();
-        let timeout = left.filter(|_| !asleep);
+    /// When to look next; nothing while no socket is kept, and the next one wakes the sweeper.
+    fn next_sweep(&self) -> Option<Instant> {
+        let mut all = self.all();
+        all.asleep = all.sockets.is_empty();
+        let now = Instant::now();
+        (!all.asleep).then(|| now.checked_add(SWEEP).unwrap_or(now))
+    }
+
+    /// Waits until then, or until it is woken; meanwhile lets go what is connected.
+    fn await_events(&self, until: Option<Instant>) -> rustix::io::Result<()> {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
         let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; BATCH];
         let count = match epoll::wait(&self.epoll, events.as_mut_slice(), timeout.as_ref()) {
             Ok(count) => count,

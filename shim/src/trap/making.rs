@@ -35,11 +35,40 @@ impl Wanted {
     }
 }
 
+/// A network namespace (namespaces(7)). A socket belongs to that of whoever makes it: one of the shim's would let
+/// a program out that has locked itself in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Network {
+    device: u64,
+    inode: u64,
+}
+
+impl Network {
+    /// The shim's own.
+    pub(super) fn own() -> rustix::io::Result<Self> {
+        Self::at("/proc/self/ns/net")
+    }
+
+    /// Whether this thread makes its sockets here.
+    fn is_of(self, thread: u32) -> bool {
+        Self::at(&format!("/proc/{thread}/ns/net")) == Ok(self)
+    }
+
+    fn at(path: &str) -> rustix::io::Result<Self> {
+        let stat = rustix::fs::stat(path)?;
+        Ok(Self { device: stat.st_dev, inode: stat.st_ino })
+    }
+}
+
 impl Trap {
     /// Answers a `socket`.
     pub(super) fn make(&self, kept: &Kept, notification: &Notification) {
         let answer = |answer| self.listener.answer(notification, answer);
         let Some(wanted) = Wanted::of(notification.arguments) else { return answer(Answer::Continue) };
+        if !kept.network.is_of(notification.thread) {
+            let why = "its program has a network namespace of its own";
+            return answer(self.without_token("a socket is the kernel's own", why));
+        }
         let flags = wanted.flags | SocketFlags::CLOEXEC;
         let socket = match socket_with(wanted.family, SocketType::STREAM, flags, wanted.protocol) {
             Ok(socket) => socket,

@@ -1,18 +1,22 @@
 //! What the workload's `connect` meets: look at the address, look at the caller, connect the socket in its
 //! place.
 
+mod desk;
 mod handover;
 mod held;
 mod holders;
 mod kept;
 mod making;
+mod outgoing;
 mod preface;
 mod sockaddr;
 mod sockets;
+mod tuple;
 
+pub(crate) use desk::{Desk, DeskPath};
 pub(crate) use held::Held;
 pub(crate) use preface::Prefacer;
-pub(crate) use sockaddr::read as read_sockaddr;
+pub(crate) use sockaddr::{onto_loopback, read as read_sockaddr};
 pub(crate) use sockets::{PIDFD_THREAD, Sockets};
 
 use crate::attest::{Attestor, Effort, Unattested};
@@ -33,8 +37,9 @@ const THREADS: usize = 2;
 /// everybody waiting whose program is new.
 const DIGESTING: usize = 2;
 /// Calls that may wait for a file to be digested, each a stopped thread of the workload. Beyond that
-/// connecting fails.
-const MAX_WAITING: usize = 128;
+/// connecting fails. A server that starts connects from all of its threads at once, before any file of it is
+/// known: 200 are usual. The places take 100 kB.
+const MAX_WAITING: usize = 1_024;
 
 /// All that it takes to answer.
 #[derive(Debug)]
@@ -44,6 +49,7 @@ pub(crate) struct Trap {
     pub(crate) destinations: Destinations,
     pub(crate) sockets: Sockets,
     pub(crate) carriage: Carriage,
+    pub(crate) desk: Option<Desk>,
     pub(crate) held: Held,
     pub(crate) problems: Arc<Problems>,
 }
@@ -51,8 +57,8 @@ pub(crate) struct Trap {
 /// How connections get their tokens.
 #[derive(Debug)]
 pub(crate) enum Carriage {
-    /// The forwarder puts them into the first request.
-    Header(Arc<Registry>),
+    /// The forwarder puts them in.
+    Forwarder(Arc<Registry>),
     /// They go ahead of the program's bytes.
     Preface(Prefacer),
 }
@@ -144,6 +150,9 @@ impl Trap {
 
     /// Answers one `connect`; false where a file has to be digested first.
     fn connect(self: &Arc<Self>, notification: &Notification, effort: Effort) -> bool {
+        if let Some(answered) = self.attend(notification, effort) {
+            return answered;
+        }
         let (socket, destination) = match self.wanted(notification) {
             Ok(wanted) => wanted,
             Err(answer) => {
@@ -179,7 +188,7 @@ impl Trap {
         // Not TCP over IP, or unreadable, which the kernel will say itself.
         let destination = sockaddr::read(thread, address, length).ok().flatten().ok_or(Answer::Continue)?;
         let socket = || self.sockets.unconnected(thread, descriptor);
-        if !self.destinations.are_intercepted(destination) {
+        if !self.destinations.judge(destination).is_intercepted() {
             if let Some(prefacer) = self.prefacer() {
                 prefacer.forget(|| socket().ok().flatten());
             }
@@ -213,7 +222,7 @@ impl Trap {
             return Answer::Continue.into();
         }
         match &self.carriage {
-            Carriage::Header(registry) => {
+            Carriage::Forwarder(registry) => {
                 handover::hand_over(registry, socket, destination, process, &self.problems).into()
             }
             Carriage::Preface(prefacer) => prefacer.connect(socket, destination, process, &self.problems),
@@ -222,7 +231,7 @@ impl Trap {
 
     fn prefacer(&self) -> Option<&Prefacer> {
         match &self.carriage {
-            Carriage::Header(_) => None,
+            Carriage::Forwarder(_) => None,
             Carriage::Preface(prefacer) => Some(prefacer),
         }
     }

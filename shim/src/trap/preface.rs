@@ -4,16 +4,17 @@
 
 use super::Reply;
 use super::held::Work;
+use super::outgoing::{FORESTALLED, Outgoing, abort};
 use super::sockets::is_non_blocking;
 use crate::attest::Attestation;
 use crate::mint::Minter;
 use crate::problems::{Problems, say};
 use crate::sys::notify::Answer;
-use crate::sys::socket::{Progress, is_deferred, progress, set_deferred};
+use crate::sys::socket::{Progress, is_deferred, progress, set_deferred, written};
 use core::net::SocketAddr;
 use procgate_identity::{canonical, carrier::proxy_v2};
 use rustix::io::Errno;
-use rustix::net::{SendFlags, Shutdown, connect, getsockname, send, shutdown};
+use rustix::net::{connect, getsockname};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
@@ -21,7 +22,7 @@ use std::sync::{Arc, Once};
 /// Who puts prefaces ahead of connections.
 #[derive(Debug)]
 pub(crate) struct Prefacer {
-    minter: Minter,
+    minter: Arc<Minter>,
     /// The kernel may turn Fast Open off by itself, and then a connect that was to be deferred would wait
     /// (ip-sysctl.rst, `tcp_fastopen_blackhole_timeout_sec`).
     unreliable: bool,
@@ -32,7 +33,7 @@ pub(crate) struct Prefacer {
 }
 
 impl Prefacer {
-    pub(crate) fn new(minter: Minter) -> Self {
+    pub(crate) fn new(minter: Arc<Minter>) -> Self {
         let timeout = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_fastopen_blackhole_timeout_sec");
         let unreliable = timeout.is_ok_and(|seconds| seconds.trim() != "0");
         Self { minter, unreliable, told: Once::new(), deferred: AtomicBool::new(false) }
@@ -46,6 +47,10 @@ impl Prefacer {
         process: Attestation,
         problems: &Problems,
     ) -> Reply {
+        let before = match written(socket) {
+            Ok(before) => before,
+            Err(error) => return Answer::Error(error).into(),
+        };
         match self.defer(socket, destination) {
             Ok(true) => {}
             Ok(false) => {
@@ -57,20 +62,20 @@ impl Prefacer {
             }
             Err(error) => return Answer::Error(error).into(),
         }
-        let sent = self.preface(socket, destination, &process).and_then(|preface| {
-            let rest = start(socket, preface).map_err(|error| error.to_string())?;
-            Ok(rest)
-        });
-        match sent {
-            Ok(None) => settle(socket).into(),
-            Ok(Some(rest)) => Reply::Hold(Work::Send(rest)),
-            Err(why) => {
-                problems.note(&format!("no preface could be sent ({why}): its connection has no identity"));
-                // No SYN has been sent: the socket becomes what it was.
-                let _ = shutdown(socket, Shutdown::Both);
-                let _ = set_deferred(socket, false);
-                Reply::Unaided
+        let mut outgoing = match self.preface(socket, destination, &process) {
+            Ok(bytes) => Outgoing::new(bytes, before),
+            Err(why) => return unaided(socket, &why, problems),
+        };
+        match outgoing.send(socket) {
+            Ok(()) if outgoing.is_sent() => settle(socket).into(),
+            Ok(()) => Reply::Hold(Work::Send(outgoing)),
+            // The SYN is under way already: with what somebody else has written.
+            Err(Errno::AGAIN | Errno::CONNABORTED) => {
+                problems.note(FORESTALLED);
+                abort(socket);
+                Answer::Error(Errno::CONNABORTED).into()
             }
+            Err(error) => unaided(socket, &error.to_string(), problems),
         }
     }
 
@@ -116,10 +121,11 @@ impl Prefacer {
     }
 }
 
-/// Sends the SYN with the preface in it; what did not fit is left.
-fn start(socket: &OwnedFd, preface: Vec<u8>) -> rustix::io::Result<Option<Vec<u8>>> {
-    let sent = send(socket, &preface, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
-    Ok(preface.get(sent..).filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec))
+/// No SYN has been sent: the socket becomes what it was.
+fn unaided(socket: &OwnedFd, why: &str, problems: &Problems) -> Reply {
+    problems.note(&format!("no preface could be sent ({why}): its connection has no identity"));
+    abort(socket);
+    Reply::Unaided
 }
 
 /// What the caller is told once the preface is on its way.

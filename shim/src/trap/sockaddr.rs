@@ -11,14 +11,29 @@ const MAX_LENGTH: u64 = 128;
 /// The IP address and port at this place in the caller's memory; nothing for other families.
 pub(crate) fn read(thread: u32, place: u64, length: u64) -> io::Result<Option<SocketAddr>> {
     let mut bytes = [0; 28];
-    let wanted = usize::try_from(length.min(MAX_LENGTH)).unwrap_or_default().min(bytes.len());
-    let bytes = bytes.get_mut(..wanted).unwrap_or_default();
-    File::open(format!("/proc/{thread}/mem"))?.read_exact_at(bytes, place)?;
+    let bytes = read_bytes(thread, place, length, &mut bytes)?;
     Ok(parse(bytes).map(onto_loopback))
 }
 
+/// The path of a Unix socket at this place in the caller's memory (unix(7)); nothing for other families.
+pub(super) fn read_path(thread: u32, place: u64, length: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = [0; 110];
+    let bytes = read_bytes(thread, place, length, &mut bytes)?;
+    let Some((family, path)) = bytes.split_first_chunk() else { return Ok(None) };
+    let is_unix = i32::from(u16::from_ne_bytes(*family)) == libc::AF_UNIX;
+    Ok(is_unix.then(|| path.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()))
+}
+
+/// As much of an address as there is and fits.
+fn read_bytes(thread: u32, place: u64, length: u64, bytes: &mut [u8]) -> io::Result<&[u8]> {
+    let wanted = usize::try_from(length.min(MAX_LENGTH)).unwrap_or_default().min(bytes.len());
+    let bytes = bytes.get_mut(..wanted).unwrap_or_default();
+    File::open(format!("/proc/{thread}/mem"))?.read_exact_at(bytes, place)?;
+    Ok(bytes)
+}
+
 /// The kernel takes the unspecified address of a destination for this machine's loopback.
-fn onto_loopback(address: SocketAddr) -> SocketAddr {
+pub(crate) fn onto_loopback(address: SocketAddr) -> SocketAddr {
     if !address.ip().to_canonical().is_unspecified() {
         return address;
     }

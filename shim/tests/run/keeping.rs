@@ -1,6 +1,7 @@
 //! The sockets that the shim makes for the program in own-socket mode: they are as any other, and none is
 //! kept too long.
 
+use crate::docker::{Docker, User};
 use crate::stage::{PREFACES, Scratch, Server, Shim, WAYS, Way, python};
 use procgate_identity::Digest;
 use std::os::fd::AsFd;
@@ -110,6 +111,24 @@ s = socket.socket(); print(made(2, 1, 0)); s.close(); print(made(2, 1, 0))";
     assert!(ran.out.contains(&format!("\n{}\n", libc::EMFILE)), "{}", ran.out);
 }
 
+/// A sandbox: nothing of the pod's network is to be had in it, whoever makes the sockets.
+#[test]
+fn a_program_in_a_network_of_its_own_stays_in_it() {
+    let server = Server::new();
+    let program =
+        format!("import socket; print(socket.socket().connect_ex(('127.0.0.1', {})))", server.address.port());
+    for way in WAYS {
+        let sandbox = ["unshare", "--user", "--map-root-user", "--net", python(), "-c", &program];
+        for shim in [Shim::by(way, server.address), Shim::new().option("--require", way.mode)] {
+            let ran = shim.run(&sandbox);
+            // Loopback is down there.
+            let unreachable = [libc::ENETUNREACH, libc::EADDRNOTAVAIL].map(|errno| format!("{errno}\n"));
+            assert!(unreachable.contains(&ran.out), "{way:?}: {} {}", ran.out, ran.log);
+        }
+    }
+    assert!(server.more().is_empty());
+}
+
 /// A socket from outside is not known in own-socket mode; where it is, the token is about who connects it.
 #[test]
 fn a_socket_that_was_received_carries_a_token_of_its_receiver_or_none() {
@@ -145,38 +164,44 @@ c.connect((HOST, PORT)); c.sendall(b'GET / HTTP/1.1\\r\\n\\r\\n'); print(c.recv(
     }
 }
 
+/// What the runtime of a container permits, as whom it is started: another program in front of the shim.
+fn run_in(docker: Option<(&Docker, User)>, shim: Shim, program: &[&str]) -> (Option<i32>, String) {
+    let (shim, _scratch) = shim.command(program);
+    // Where uid 1000 may go too.
+    let place = Scratch::new();
+    let copy = place.path().join("procgate-shim");
+    std::fs::copy(shim.get_program(), &copy).unwrap();
+    let mut command =
+        docker.map_or_else(|| Command::new(&copy), |(docker, user)| docker.command(user, &copy));
+    let output = command.args(shim.get_args()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
 #[test]
 fn the_mode_is_what_the_runtime_permits_or_the_shim_does_not_start() {
     let scratch = Scratch::new();
-    let docker = scratch.compile("docker", include_str!("docker.c"), &[]);
+    let docker = Docker::new(&scratch);
     let (server, mark) = (Server::new(), scratch.path().join("started"));
     let source = include_str!("request.c").replace("PORT", &server.address.port().to_string());
     let request = scratch.compile("request", &source, &[]);
-    let run = |shim: Shim, confined: bool, program: &[&str]| {
-        let (shim, _scratch) = shim.command(program);
-        let mut command = Command::new(if confined { docker.as_os_str() } else { shim.get_program() });
-        if confined {
-            command.arg(shim.get_program());
-        }
-        let output = command.args(shim.get_args()).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    };
+    let mut runtimes = vec![(None, "mode pidfd")];
+    runtimes.extend(User::possible().iter().map(|user| (Some((&docker, *user)), "mode own-socket")));
     for carrier in ["header", "proxy-v2"] {
-        for (confined, mode) in [(false, "mode pidfd"), (true, "mode own-socket")] {
-            let shim = || {
-                let shim = Shim::capturing(server.address).option("--carrier", carrier);
-                let root = rustix::process::getuid().is_root();
-                if root { shim.option("--user", "65534:65534") } else { shim }
-            };
-            let (code, log) = run(shim(), confined, &[request.to_str().unwrap()]);
-            assert_eq!(code, Some(0), "{log}");
-            assert!(log.contains(mode), "{log}");
-            server.next().claims();
+        for (runtime, mode) in &runtimes {
+            let shim = Shim::capturing(server.address).option("--carrier", carrier);
+            let drops = rustix::process::getuid().is_root() && !matches!(runtime, Some((_, User::Nobody)));
+            let shim = if drops { shim.option("--user", "65534:65534") } else { shim };
+            let (code, log) = run_in(*runtime, shim, &[request.to_str().unwrap()]);
+            assert_eq!(code, Some(0), "{carrier} {runtime:?}: {log}");
+            assert!(log.contains(mode), "{carrier} {runtime:?}: {log}");
+            assert_eq!(server.next().claims().exe, Digest::of(&std::fs::read(&request).unwrap()));
         }
     }
     let touch = ["touch", mark.to_str().unwrap()];
-    let (code, log) = run(Shim::new().option("--require", "pidfd"), true, &touch);
-    assert_eq!(code, Some(125), "{log}");
-    assert!(log.contains("pidfd_getfd: Operation not permitted"), "{log}");
-    assert!(!mark.exists());
+    for user in User::possible() {
+        let (code, log) = run_in(Some((&docker, *user)), Shim::new().option("--require", "pidfd"), &touch);
+        assert_eq!(code, Some(125), "{log}");
+        assert!(log.contains("pidfd_getfd: Operation not permitted"), "{log}");
+        assert!(!mark.exists());
+    }
 }

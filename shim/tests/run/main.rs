@@ -9,10 +9,17 @@
     reason = "a test that panics has done its work"
 )]
 
+mod around;
+mod asking;
 mod attesting;
 mod carrying;
+mod checking;
 mod custody;
+mod docker;
+mod flooding;
 mod keeping;
 mod launching;
+mod originating;
 mod prefacing;
 mod stage;
+mod tls;

@@ -99,7 +99,7 @@ pub(crate) struct Shim {
 impl Shim {
     pub(crate) fn new() -> Self {
         let scratch = Scratch::new();
-        let key = scratch.file("key.jwk", key().to_private_jwk().as_bytes());
+        let key = scratch.file("key.jwk", key().to_private_jwk().unwrap().as_bytes());
         let mut command = Command::new(env!("CARGO_BIN_EXE_procgate-shim"));
         command.args(["run", "--trust-domain", "shop.example", "--host", "here", "--container", "app"]);
         command.arg("--key").arg(key).stdin(Stdio::null());
@@ -190,13 +190,18 @@ impl Seen {
     pub(crate) fn claims(&self) -> Claims {
         let tokens = self.tokens();
         assert_eq!(tokens.len(), 1, "{:?}", String::from_utf8_lossy(&self.bytes));
-        let mut trusted = TrustedKeys::new("shop.example".parse().unwrap());
-        trusted.add(key().public().unwrap(), SUBJECT.parse().unwrap()).unwrap();
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
-        let binding = Binding::Connection { source: self.peer, destination: self.server };
-        let token = UnverifiedToken::parse(tokens[0].as_bytes()).unwrap();
-        token.verify(&trusted, UnixNanos(now.try_into().unwrap()), binding).unwrap().claims().clone()
+        claims(tokens[0].as_bytes(), self.peer, self.server)
     }
+}
+
+/// What a token claims, verified for exactly this connection.
+pub(crate) fn claims(token: &[u8], source: SocketAddr, destination: SocketAddr) -> Claims {
+    let mut trusted = TrustedKeys::new("shop.example".parse().unwrap());
+    trusted.add(key().public().unwrap(), SUBJECT.parse().unwrap()).unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+    let token = UnverifiedToken::parse(token).unwrap();
+    let binding = Binding::Connection { source, destination };
+    token.verify(&trusted, UnixNanos(now.try_into().unwrap()), binding).unwrap().claims().clone()
 }
 
 /// The TLVs of a connection's preface, and what follows it. An incomplete one is followed by nothing.

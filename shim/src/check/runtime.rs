@@ -1,8 +1,8 @@
-//! `procgate-shim check`: what this runtime permits, found out by doing it.
+//! What this runtime permits, found out by doing it.
 
 use crate::failure::Failure;
 use crate::launch::launch;
-use crate::options::{CheckOptions, Output};
+use crate::options::Output;
 use crate::program::Program;
 use crate::sys::filter::Filter;
 use crate::sys::maps;
@@ -16,7 +16,7 @@ use rustix::process::{
 };
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
-use std::process::ExitCode;
+use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -33,12 +33,12 @@ struct Fact {
     meaning: &'static str,
 }
 
-/// Tries everything that `run` relies on, and says what was found.
-pub(crate) fn check(options: &CheckOptions) -> Result<ExitCode, Failure> {
+/// Tries everything that `run` relies on, and says what was found; true if `run` works.
+pub(super) fn check(key: Option<&Path>, output: Output) -> bool {
     let mut facts = vec![kernel()];
     facts.extend(trial());
     facts.extend([own_memory(), subreaper(), yama(), fast_open(), user()]);
-    if let Some(key) = &options.key {
+    if let Some(key) = key {
         let found = match File::open(key) {
             Ok(_) => Err("this user can read it".to_owned()),
             Err(error) => Ok(error.to_string()),
@@ -47,11 +47,11 @@ pub(crate) fn check(options: &CheckOptions) -> Result<ExitCode, Failure> {
         facts.push(Fact { what: "key is out of reach", needed: false, found, meaning });
     }
     let works = facts.iter().all(|fact| fact.found.is_ok() || !fact.needed);
-    match options.output {
+    match output {
         Output::Text => facts.iter().for_each(print),
         Output::Json => println!("{}", json(&facts, works)),
     }
-    Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    works
 }
 
 fn print(fact: &Fact) {
@@ -233,7 +233,6 @@ fn user() -> Fact {
 }
 
 /// The program of the trial: connects once.
-pub(crate) fn probe(address: SocketAddr) -> Result<ExitCode, Failure> {
-    TcpStream::connect(address).map_err(|error| Failure::own(format!("{address}: {error}")))?;
-    Ok(ExitCode::SUCCESS)
+pub(super) fn probe(address: SocketAddr) -> Result<(), Failure> {
+    TcpStream::connect(address).map(drop).map_err(|error| Failure::own(format!("{address}: {error}")))
 }
