@@ -1,12 +1,12 @@
 //! The command line. Every verb's own arguments stand in the verb's file.
 
-use crate::{digest, keygen, policy, token};
+use crate::{completions, digest, doctor, graph, keygen, man, policy, token};
 use clap::{Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, nothing to complain about
-  1  done, with findings: a refused token, a denied connection, a lint finding
+  1  done, with findings: a refused token, a denied connection, a lint finding, a difference
   2  not done: a mistake on the command line or in an input";
 
 /// Say which process may reach what, and see why it may or may not.
@@ -20,12 +20,14 @@ pub(crate) struct Cli {
     pub(crate) verb: Verb,
 }
 
-/// Text for people or JSON for programs.
+/// Text for people, JSON for programs, or a format of code review.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     #[default]
     Text,
     Json,
+    /// Findings of `policy lint` for code review.
+    Sarif,
 }
 
 impl Output {
@@ -45,6 +47,10 @@ pub(crate) enum Verb {
     Token(token::Verb),
     #[command(subcommand)]
     Policy(policy::Verb),
+    Doctor(doctor::Args),
+    Graph(graph::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// What clap found wrong, on one line: its first paragraph and its tips, without the usage.

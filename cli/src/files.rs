@@ -2,8 +2,10 @@
 
 use crate::failure::Problem;
 use procgate_identity::{Digest, Hasher};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -24,8 +26,13 @@ pub(crate) fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, Problem> {
 
 /// The bytes of a policy or the like; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    read_at_most(path, MAX_TEXT_FILE)
+}
+
+/// As [`read`], up to this many bytes.
+pub(crate) fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
-    read_into(&mut bytes, path, MAX_TEXT_FILE)?;
+    read_into(&mut bytes, path, limit)?;
     Ok(bytes)
 }
 
@@ -81,24 +88,56 @@ pub(crate) fn digest_of(mut source: impl Read) -> io::Result<Digest> {
     }
 }
 
-/// Writes a file whole or not at all: beside its place first, then renamed over it. What is there
-/// and no file, /dev/null for example, is not replaced by one.
+/// Writes a file whole or not at all. It has no name before it is whole, where the system can do that: whoever
+/// is interrupted leaves nothing behind. What is there and no file, /dev/null for example, is not replaced
+/// by one.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Problem> {
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(Problem::new("is there and no file").in_file(path).next("choose another name"));
     }
-    let beside = beside(path);
-    let written = File::create_new(&beside).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
+    let fill = |file: &mut File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let nameless = nameless(path).and_then(|mut file| {
+        fill(&mut file)?;
+        match give_name(&file, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                replace(path, |beside| give_name(&file, beside))
+            }
+            named => named,
+        }
     });
-    written.map_err(|error| {
+    let written = match nameless.as_ref().map_err(io::Error::kind) {
+        // NFS and old kernels have no files without a name, a container without /proc cannot name them.
+        Err(io::ErrorKind::Unsupported | io::ErrorKind::IsADirectory | io::ErrorKind::NotFound) => {
+            replace(path, |beside| fill(&mut File::create_new(beside)?))
+        }
+        _ => nameless,
+    };
+    written.map_err(|error| unwritable(path, &error))
+}
+
+/// Has a file made beside its place, and renames it over what is there.
+fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let beside = beside(path);
+    make(&beside).and_then(|()| fs::rename(&beside, path)).inspect_err(|error| {
+        // Of that name there may be somebody else's.
         if error.kind() != io::ErrorKind::AlreadyExists {
             let _ = fs::remove_file(&beside);
         }
-        unwritable(path, &error)
     })
+}
+
+/// A file in the same directory that has no name.
+fn nameless(path: &Path) -> io::Result<File> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let how = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    // What the user's mask leaves of it, as for any file.
+    Ok(rustix::fs::open(directory, how, Mode::from_raw_mode(0o666))?.into())
+}
+
+/// Gives it one, which nothing may have (open(2), O_TMPFILE).
+fn give_name(file: &File, name: &Path) -> io::Result<()> {
+    let handle = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(CWD, handle, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 /// A name in the same directory (a rename works within one file system only) that nobody else uses.

@@ -5,7 +5,7 @@ use crate::failure::{Failure, Problem};
 use crate::files;
 use crate::report::Report;
 use core::fmt;
-use procgate_identity::{KeyId, KeyScope, PublicKey, SigningKey};
+use procgate_identity::{KeyId, KeyScope, PublicJwk, PublicKey, SigningKey};
 use serde::Serialize;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// A directory, or the start of both names: PATH.private.jwk and PATH.public.jwk.
     #[arg(long, value_name = "PATH", default_value = ".")]
     out: PathBuf,
+    /// What it signs with. Ed25519 is quicker to sign and to check; ES256 is for where rules ask for P-256.
+    #[arg(long, value_enum, default_value_t)]
+    algorithm: KeyKind,
     /// What the key may sign for: one container's name, or a prefix that ends in '/'.
     #[arg(long, value_name = "SPIFFE-ID")]
     scope: Option<KeyScope>,
@@ -58,32 +61,32 @@ pub(crate) struct Made {
 /// What the policy says about the key.
 #[derive(Debug, Serialize)]
 struct Entry {
-    jwk: Jwk,
+    jwk: PublicJwk,
     scope: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Jwk {
-    kty: &'static str,
-    crv: &'static str,
-    kid: String,
-    x: String,
+/// The kinds of keys that can be made.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum KeyKind {
+    #[default]
+    Ed25519,
+    Es256,
 }
 
 /// Makes the key and writes both files, or neither.
 pub(crate) fn run(args: Args) -> Result<Made, Failure> {
     let places = places(&args.out, &args.kid)?;
-    let mut seed = Zeroizing::new([0; 32]);
-    fill(seed.as_mut())?;
-    let key = SigningKey::from_seed(args.kid, &seed);
+    let mut random = Zeroizing::new([0; 32]);
+    fill(random.as_mut())?;
+    let key = match args.algorithm {
+        KeyKind::Ed25519 => SigningKey::from_seed(args.kid, &random),
+        KeyKind::Es256 => SigningKey::es256(args.kid, &random).map_err(Problem::new)?,
+    };
     let public = key.public().map_err(Problem::new)?;
     write_both(&places, &key, &public)?;
     Ok(Made {
         kid: public.id().as_str().into(),
-        entry: Entry {
-            jwk: Jwk { kty: "OKP", crv: "Ed25519", kid: public.id().as_str().into(), x: public.x() },
-            scope: args.scope.map(|scope| scope.to_string()),
-        },
+        entry: Entry { jwk: public.jwk(), scope: args.scope.map(|scope| scope.to_string()) },
         warnings: warnings(&places.directory),
         private: path_text(&places.private),
         public: path_text(&places.public),
@@ -141,7 +144,7 @@ fn fill(mut rest: &mut [u8]) -> Result<(), Problem> {
 fn write_both(places: &Places, key: &SigningKey, public: &PublicKey) -> Result<(), Problem> {
     let mut private_file = NewFile::create(&places.private, 0o600)?;
     let mut public_file = NewFile::create(&places.public, 0o644)?;
-    private_file.write(&key.to_private_jwk())?;
+    private_file.write(&key.to_private_jwk().map_err(Problem::new)?)?;
     public_file.write(&public.to_jwk())?;
     private_file.keep();
     public_file.keep();
@@ -201,7 +204,7 @@ impl Report for Made {
 
 impl fmt::Display for Made {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Jwk { kty, crv, kid, x } = &self.entry.jwk;
+        let PublicJwk { kty, crv, kid, x, y } = &self.entry.jwk;
         let place = "spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT/container/";
         let (scope, hint) = match &self.entry.scope {
             Some(scope) => (scope.as_str(), ""),
@@ -210,7 +213,11 @@ impl fmt::Display for Made {
         writeln!(out, "# private key, for the shim only: {}", escape(&self.private))?;
         writeln!(out, "# public key: {}", escape(&self.public))?;
         writeln!(out, "# under trust.keys in the policy:")?;
-        writeln!(out, "- jwk: {{kty: {kty}, crv: {crv}, kid: \"{}\", x: \"{x}\"}}", escape(kid))?;
+        write!(out, "- jwk: {{kty: {kty}, crv: {crv}, kid: \"{}\", x: \"{x}\"", escape(kid))?;
+        if let Some(y) = y {
+            write!(out, ", y: \"{y}\"")?;
+        }
+        writeln!(out, "}}")?;
         writeln!(out, "  scope: {scope}{hint}")
     }
 }

@@ -5,13 +5,18 @@
 
 mod args;
 mod clock;
+mod completions;
 mod digest;
+mod doctor;
 mod escape;
 mod failure;
 mod files;
+mod graph;
 mod keygen;
+mod man;
 mod policy;
 mod process;
+mod records;
 mod report;
 mod token;
 
@@ -30,13 +35,25 @@ fn main() -> ExitCode {
 }
 
 fn run(Cli { output, verb }: Cli) -> Outcome {
+    if output == Output::Sarif && !matches!(verb, Verb::Policy(policy::Verb::Lint(_))) {
+        let problem = failure::Problem::new("only `policy lint` has findings in files");
+        return report::fail(&problem.at("--output sarif").next("write text or json").into(), output);
+    }
     match verb {
         Verb::Keygen(args) => show(keygen::run(args), output),
         Verb::Digest(args) => show(digest::run(args), output),
         Verb::Token(token::Verb::Mint(args)) => show(token::mint::run(*args), output),
         Verb::Token(token::Verb::Inspect(args)) => show(token::inspect::run(args), output),
         Verb::Policy(policy::Verb::Lint(args)) => show(policy::lint::run(args), output),
+        Verb::Policy(policy::Verb::Simulate(args)) => show(policy::simulate::run(args), output),
+        Verb::Policy(policy::Verb::Test(args)) => show(policy::test::run(args), output),
+        Verb::Policy(policy::Verb::Diff(args)) => show(policy::diff::run(args), output),
+        Verb::Policy(policy::Verb::Learn(args)) => show(policy::learn::run(*args), output),
         Verb::Policy(policy::Verb::Explain(args)) => show(policy::explain::run(*args), output),
+        Verb::Doctor(args) => show(doctor::run(args), output),
+        Verb::Graph(args) => show(graph::run(args), output),
+        Verb::Completions(args) => show(completions::run(&args), output),
+        Verb::Man(args) => show(man::run(&args), output),
     }
 }
 

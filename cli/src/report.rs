@@ -15,6 +15,11 @@ pub(crate) trait Report: fmt::Display + Serialize {
         Outcome::Fine
     }
 
+    /// The result as SARIF, of a verb that has findings in files.
+    fn sarif(&self) -> Option<serde_json::Value> {
+        None
+    }
+
     /// Hints beside the result. In text they go to standard error, so that the result can be piped;
     /// in JSON they are the result's own to carry.
     fn warnings(&self) -> &[String] {
@@ -55,7 +60,7 @@ pub(crate) fn show<R: Report>(result: Result<R, Failure>, output: Output) -> Out
 /// Prints the failure on standard error.
 pub(crate) fn fail(failure: &Failure, output: Output) -> Outcome {
     let text = match output {
-        Output::Text => failure.to_string(),
+        Output::Text | Output::Sarif => failure.to_string(),
         Output::Json => json(failure).unwrap_or_else(|failure| failure.to_string()),
     };
     to_standard_error(&text);
@@ -66,8 +71,12 @@ fn print<R: Report>(report: &R, output: Output) -> Result<(), Failure> {
     let text = match output {
         Output::Text => report.to_string(),
         Output::Json => json(report)?,
+        Output::Sarif => {
+            let log = report.sarif().ok_or_else(|| Problem::new("no findings to write as SARIF"))?;
+            without_markup(&json(&log)?)
+        }
     };
-    if output == Output::Text {
+    if output != Output::Json {
         let line = |warning: &String| format!("procgate: warning: {warning}\n");
         to_standard_error(&report.warnings().iter().map(line).collect::<String>());
     }
@@ -84,6 +93,11 @@ fn json(value: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value);
     text.map(|text| escape_json(&text) + "\n")
         .map_err(|error| Problem::new(error).at("the result as JSON").into())
+}
+
+/// JSON that means the same to whoever reads it as JSON, and nothing to a page that it is pasted into.
+fn without_markup(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 fn to_standard_error(text: &str) {

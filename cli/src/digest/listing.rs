@@ -62,7 +62,8 @@ impl Listing {
     ) -> Result<Self, Problem> {
         let list = CodeList::from_digests(found.code.iter().map(|entry| entry.digest));
         if list.is_empty() {
-            return Err(Problem::new("no ELF file found").next("name the folder the image was unpacked to"));
+            return Err(Problem::new("no ELF file found")
+                .next("name an image, or the folder that it was unpacked to"));
         }
         if list.len() > MAX_CODE_LIST {
             let problem = Problem::new(format!("{} different ELF files", list.len()));

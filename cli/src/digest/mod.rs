@@ -1,5 +1,7 @@
-//! `procgate digest`: the digests that a policy pins, of files, of a file tree, of a process.
+//! `procgate digest`: the digests that a policy pins, of files, of an image, of a file tree, of a process.
 
+mod content;
+mod image;
 mod listing;
 mod maps;
 mod process;
@@ -7,27 +9,36 @@ mod tree;
 
 use crate::failure::{Failure, Problem};
 use crate::files;
+use image::Platform;
 use listing::{Entry, Found, Listing};
 use std::path::PathBuf;
 
 const EXAMPLE: &str = "\
 Examples:
   procgate digest /usr/bin/curl                        for exe: in a policy
-  procgate digest --tree image/ --code-list code.list  for the shim's --code-list and code:
+  procgate digest --image image.tar --code-list code.list  for the shim's --code-list and code:
+  procgate digest --tree / --code-list code.list       the same, within the image
   procgate digest --pid 4711                           what a process runs now
 
-The code list of a tree holds every ELF file, executable or not, since a shared library need not \
+An image is an OCI layout (a folder, or a tar archive of one) or what `docker save` writes; nothing \
+of it is unpacked. The code list of an image or a tree holds every ELF file, executable or not, since a shared library need not \
 be executable to be mapped. Scripts are data to the interpreter that reads them: they are shown as \
 comments, for script: in a policy, and are not on the list. The list of a process holds what is \
-mapped at this moment; libraries that it loads later are not on it, so prefer --tree.";
+mapped at this moment; libraries that it loads later are not on it, so prefer the image.";
 
-/// Take digests: of files, of all code in a file tree, of a running process.
+/// Take digests: of files, of all code in an image or a file tree, of a running process.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
     /// Files, each digested as it is.
-    #[arg(value_name = "FILE", required_unless_present_any = ["tree", "pid"])]
+    #[arg(value_name = "FILE", required_unless_present_any = ["image", "tree", "pid"])]
     files: Vec<PathBuf>,
+    /// A container image, OCI layout or from `docker save`: the code list of all ELF files in it.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["files", "tree", "pid"])]
+    image: Option<PathBuf>,
+    /// Which of several images to read, for example linux/arm64 [default: the one for this machine].
+    #[arg(long, value_name = "OS/ARCHITECTURE", requires = "image")]
+    platform: Option<Platform>,
     /// A file tree, such as an unpacked image: the code list of all ELF files in it.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "pid"])]
     tree: Option<PathBuf>,
@@ -45,26 +56,29 @@ pub(crate) struct Args {
 /// What is to be digested.
 enum Source {
     Files(Vec<PathBuf>),
+    Image(PathBuf, Option<Platform>),
     Tree(PathBuf),
     Process(u32),
 }
 
 impl Source {
-    fn of(files: Vec<PathBuf>, tree: Option<PathBuf>, pid: Option<u32>) -> Self {
-        match (tree, pid) {
-            (Some(tree), _) => Self::Tree(tree),
-            (None, Some(pid)) => Self::Process(pid),
-            (None, None) => Self::Files(files),
+    fn of(args: &mut Args) -> Self {
+        match (args.image.take(), args.tree.take(), args.pid) {
+            (Some(image), ..) => Self::Image(image, args.platform.take()),
+            (None, Some(tree), _) => Self::Tree(tree),
+            (None, None, Some(pid)) => Self::Process(pid),
+            (None, None, None) => Self::Files(core::mem::take(&mut args.files)),
         }
     }
 }
 
 /// Takes the digests and, where asked to, writes the code list.
-pub(crate) fn run(args: Args) -> Result<Listing, Failure> {
-    let source = Source::of(args.files, args.tree, args.pid);
+pub(crate) fn run(mut args: Args) -> Result<Listing, Failure> {
+    let source = Source::of(&mut args);
     let only_files = matches!(source, Source::Files(_));
     let mut found = match source {
         Source::Files(paths) => of_files(paths),
+        Source::Image(path, platform) => image::search(&path, platform.as_ref())?,
         Source::Tree(root) => tree::search(&root)?,
         Source::Process(pid) => process::search(pid)?,
     };

@@ -1,16 +1,16 @@
 //! All code in a file tree: every ELF file, whatever its mode, and every executable script.
 
+use super::content::{self, Content};
 use super::listing::{Entry, Found};
 use super::or_ignore;
 use crate::failure::Problem;
-use crate::files::{digest_of, unreadable};
-use procgate_identity::Digest;
+use crate::files::unreadable;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Seek as _};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -50,14 +50,6 @@ struct Folder {
     device: u64,
     path: PathBuf,
     depth: usize,
-}
-
-/// What a file is, by its first bytes.
-#[derive(Clone, Copy)]
-enum Content {
-    Elf(Digest),
-    Script(Digest),
-    Neither,
 }
 
 impl Search {
@@ -128,21 +120,11 @@ fn shows_the_kernel(folder: &OwnedFd) -> io::Result<bool> {
 }
 
 fn content(file: &mut File, stat: &Stat) -> io::Result<Content> {
-    /// Somebody may execute it.
-    const EXECUTABLE: u32 = 0o111;
-    let mut start = Vec::with_capacity(4);
-    file.take(4).read_to_end(&mut start)?;
-    let elf = start == b"\x7fELF";
-    let script = start.starts_with(b"#!") && stat.st_mode & EXECUTABLE != 0;
-    if !elf && !script {
-        return Ok(Content::Neither);
-    }
-    file.rewind()?;
-    let digest = digest_of(&*file)?;
+    let content = content::of(&mut *file, stat.st_mode)?;
     let after = rustix::fs::fstat(&*file)?;
     let state = |stat: &Stat| (stat.st_ino, stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
-    if state(&after) != state(stat) {
+    if state(&after) != state(stat) && !matches!(content, Content::Neither) {
         return Err(io::Error::other("it changed while it was read"));
     }
-    Ok(if elf { Content::Elf(digest) } else { Content::Script(digest) })
+    Ok(content)
 }

@@ -1,15 +1,15 @@
 //! `procgate policy explain`: what a policy says about one connection, and why.
 
-use super::conditions::{self, Condition};
 use super::document::{self, Document};
-use super::speaker::{Speaker, SpeakerArgs};
+use super::proposal::Proposal;
+use super::question::{Question, QuestionArgs};
+use super::speaker::Speaker;
 use crate::escape::{escape, escape_message};
 use crate::failure::{Failure, Problem};
-use crate::process::address;
 use crate::report::{Outcome, Report};
 use core::fmt;
-use core::net::SocketAddr;
-use procgate_policy::{Destination, Finding, Http, Mode, RawRule, Reason, judge};
+use procgate_policy::explain::{ExplainedRule, Explanation, explain};
+use procgate_policy::{Mode, Reason};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -20,10 +20,14 @@ Examples:
   procgate policy explain --policy policy.yaml --exe /usr/bin/curl --container app \\
       --namespace shop --service-account checkout --address 10.4.0.9:8080
   procgate policy explain --policy policy.yaml --unidentified --host api.example --method GET
+  procgate policy explain --policy policy.yaml --id 426c33cdc03c-0 access.log
+  tail -1 access.log | procgate policy explain --policy policy.yaml -
 
-The exit code is 0 if the policy allows the connection and 1 if it denies it, in audit mode too.";
+Of a denied connection it tells the rule that lacks the least, and what to add to the policy to allow it. \
+That has been tried: with it, this policy allows this connection. The exit code is 0 if the policy allows \
+the connection and 1 if it denies it, in audit mode too.";
 
-/// Say whether a policy allows a connection, by which rule, and what the nearest rule lacks.
+/// Say whether a policy allows a connection, by which rule, what the nearest rule lacks, and what to add.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
@@ -31,46 +35,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
     #[command(flatten)]
-    who: SpeakerArgs,
-    #[command(flatten)]
-    whereto: Whereto,
+    question: QuestionArgs,
     /// Hold the connection against this rule, instead of the nearest one.
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
 }
 
-/// Where the connection goes.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Where to")]
-struct Whereto {
-    /// The host: the request's authority, or the server name of TLS.
-    #[arg(long, value_name = "HOST")]
-    host: Option<String>,
-    /// The original destination.
-    #[arg(long, value_name = "IP:PORT", value_parser = address, required_unless_present = "host")]
-    address: Option<SocketAddr>,
-    /// The request's method [default with --path: GET].
-    #[arg(long, value_name = "METHOD")]
-    method: Option<String>,
-    /// The request's path [default with --method: /].
-    #[arg(long, value_name = "PATH")]
-    path: Option<String>,
-}
-
-impl Whereto {
-    fn destination(&self) -> Destination<'_> {
-        let (method, path) = (self.method.as_deref(), self.path.as_deref());
-        let http = Http { method: method.unwrap_or("GET"), path: path.unwrap_or("/") };
-        let http = (method.is_some() || path.is_some()).then_some(http);
-        Destination { host: self.host.as_deref(), address: self.address, http }
-    }
-}
-
 /// What the policy says, and why.
 #[derive(Debug, Serialize)]
 pub(crate) struct Explained {
-    decision: &'static str,
-    reason: &'static str,
+    pub(super) decision: &'static str,
+    pub(super) reason: &'static str,
     mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -79,9 +54,11 @@ pub(crate) struct Explained {
     #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<String>,
+    pub(super) rule: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     compared: Option<Compared>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edit: Option<Proposal>,
     next: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
@@ -92,57 +69,60 @@ pub(crate) struct Explained {
 struct Compared {
     rule: String,
     effect: &'static str,
-    conditions: Vec<Condition>,
+    /// The conditions that do not hold.
+    failed: Vec<Condition>,
+}
+
+/// A condition of a rule.
+#[derive(Debug, Serialize)]
+struct Condition {
+    field: &'static str,
+    what: String,
+}
+
+impl From<&ExplainedRule<'_>> for Compared {
+    fn from(ExplainedRule { name, effect, failed }: &ExplainedRule<'_>) -> Self {
+        let failed =
+            failed.iter().map(|failed| Condition { field: failed.field(), what: failed.to_string() });
+        Self { rule: (*name).into(), effect: effect.code(), failed: failed.collect() }
+    }
 }
 
 /// Judges the connection and looks at the rule next to it.
 pub(crate) fn run(args: Args) -> Result<Explained, Failure> {
     let document = document::load(&args.policy)?;
-    let speaker = args.who.resolve(&document, args.whereto.address)?;
-    let destination = args.whereto.destination();
-    let finding = judge(&document.policy, speaker.presented(), &destination).finding;
-    let asked = args.rule.as_deref().map(|name| named(&document, name)).transpose()?;
-    let near = finding.nearest.and_then(|name| named(&document, name).ok());
-    // An identity that is not accepted meets no rule, whatever the rule says.
-    let by_rules = matches!(finding.reason, Reason::Allowed | Reason::DeniedByRule | Reason::NoMatchingRule)
-        || matches!(speaker, Speaker::Absent);
-    let rule = asked.or(near).filter(|_| by_rules);
-    let compared = rule.map(|rule| compare(&document, rule, &speaker, &destination)).transpose()?;
-    let open = by_rules && finding.reason != Reason::DeniedByRule;
-    let warnings = if open { warnings(&document, &destination) } else { Vec::new() };
-    Ok(explained(&finding, &speaker, compared, warnings))
+    let question = args.question.resolve(&document)?;
+    Ok(answer(&document, &question, args.rule.as_deref())?)
 }
 
-fn named<'d>(document: &'d Document, name: &str) -> Result<&'d RawRule, Problem> {
-    document.raw.rules.iter().find(|rule| rule.name == name).ok_or_else(|| {
-        let problem = Problem::new(format!("the policy has no rule {name}")).at("--rule");
-        problem.next("name one of its rules")
-    })
-}
-
-fn compare(
+/// What the policy says to a question, held against the rule of this name or the nearest.
+pub(super) fn answer(
     document: &Document,
-    rule: &RawRule,
-    speaker: &Speaker,
-    destination: &Destination<'_>,
-) -> Result<Compared, Problem> {
-    let conditions = conditions::of(&document.raw, rule, speaker.presented(), destination);
-    let conditions = conditions.map_err(Problem::new)?;
-    Ok(Compared { rule: rule.name.clone(), effect: rule.effect.code(), conditions })
-}
-
-fn explained(
-    finding: &Finding<'_>,
-    speaker: &Speaker,
-    compared: Option<Compared>,
-    warnings: Vec<String>,
-) -> Explained {
-    Explained {
-        decision: if finding.reason == Reason::Allowed { "allow" } else { "deny" },
+    question: &Question,
+    rule: Option<&str>,
+) -> Result<Explained, Problem> {
+    let destination = question.destination();
+    let explanation = explain(&document.policy, question.speaker.presented(), &destination);
+    if let Some(name) = rule.filter(|name| !document.raw.rules.iter().any(|rule| rule.name == *name)) {
+        let problem = Problem::new(format!("the policy has no rule {name}")).at("--rule");
+        return Err(problem.next("name one of its rules"));
+    }
+    let finding = &explanation.finding;
+    let compared = rule.or(explanation.nearest).and_then(|name| held_against(&explanation, name));
+    let allowed = finding.reason == Reason::Allowed;
+    let refused = matches!(question.speaker, Speaker::Refused(_));
+    let edit = (!allowed && !refused)
+        .then(|| Proposal::to_allow(&document.raw, question.speaker.claims(), &destination));
+    let mut warnings = question.warnings(finding.reason);
+    if !refused && finding.reason != Reason::DeniedByRule {
+        warnings.extend(question.left_open(&document.policy));
+    }
+    Ok(Explained {
+        decision: if allowed { "allow" } else { "deny" },
         reason: finding.reason.code(),
         mode: finding.mode.code(),
         detail: finding.detail.clone(),
-        subject: speaker.claims().map(|claims| claims.subject.to_string()),
+        subject: question.speaker.claims().map(|claims| claims.subject.to_string()),
         process: finding.process.map(Into::into),
         rule: finding.rule.map(Into::into),
         next: if finding.reason == Reason::NoMatchingRule && compared.is_some() {
@@ -151,22 +131,13 @@ fn explained(
             finding.reason.next_step()
         },
         compared,
+        edit,
         warnings,
-    }
+    })
 }
 
-/// What the policy looks at and the question leaves out: the true connection may fare otherwise.
-fn warnings(document: &Document, destination: &Destination<'_>) -> Vec<String> {
-    let needs = document.policy.needs();
-    let lacking = [
-        (needs.host && destination.host.is_none(), "hosts", "--host"),
-        (needs.address && destination.address.is_none(), "addresses or ports", "--address"),
-        ((needs.method || needs.path) && destination.http.is_none(), "HTTP requests", "--method and --path"),
-    ];
-    let warning = |what: &str, option: &str| {
-        format!("the policy looks at {what} and none is given, so such rules do not match: add {option}")
-    };
-    lacking.into_iter().filter(|(lacks, ..)| *lacks).map(|(_, what, option)| warning(what, option)).collect()
+fn held_against(explanation: &Explanation<'_>, name: &str) -> Option<Compared> {
+    explanation.rules.iter().find(|rule| rule.name == name).map(Compared::from)
 }
 
 impl Report for Explained {
@@ -198,6 +169,9 @@ impl fmt::Display for Explained {
         if let Some(compared) = &self.compared {
             write!(out, "{compared}")?;
         }
+        if let Some(edit) = &self.edit {
+            write!(out, "{edit}")?;
+        }
         writeln!(out, "  next       {}", self.next)
     }
 }
@@ -205,9 +179,11 @@ impl fmt::Display for Explained {
 impl fmt::Display for Compared {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "  compared   with the rule {} ({}):", escape(&self.rule), self.effect)?;
-        for Condition { field, wanted, holds } in &self.conditions {
-            let holds = if *holds { "holds" } else { "fails" };
-            writeln!(out, "    {holds}    {field}: {}", escape(wanted))?;
+        if self.failed.is_empty() {
+            writeln!(out, "    holds    all of it")?;
+        }
+        for Condition { field, what } in &self.failed {
+            writeln!(out, "    fails    {field}: {}", escape(what))?;
         }
         Ok(())
     }

@@ -1,15 +1,30 @@
-//! `procgate policy`: look a policy over, and ask what it says.
+//! `procgate policy`: look a policy over, compare it with another, test it, ask what it says, hold it against
+//! recorded decisions, and learn from them.
 
-mod conditions;
+mod cases;
+pub(crate) mod diff;
 pub(crate) mod document;
 pub(crate) mod explain;
+mod flags;
+pub(crate) mod learn;
 pub(crate) mod lint;
+mod proposal;
+mod question;
+mod recorded;
+mod replay;
+pub(crate) mod simulate;
 mod speaker;
+pub(crate) mod test;
+mod vouch;
 
-/// Look a policy over, or ask what it says about a connection.
+/// Look a policy over, compare and test it, and ask what it says about connections.
 #[derive(Debug, clap::Subcommand)]
 #[command(name = "policy")]
 pub(crate) enum Verb {
     Lint(lint::Args),
+    Test(test::Args),
+    Diff(diff::Args),
+    Simulate(simulate::Args),
+    Learn(Box<learn::Args>),
     Explain(Box<explain::Args>),
 }

@@ -1,6 +1,7 @@
 //! Who opens the connection that is asked about.
 
 use super::document::Document;
+use super::vouch::{verify, vouch};
 use crate::clock;
 use crate::escape::path_text;
 use crate::failure::Problem;
@@ -8,18 +9,17 @@ use crate::process::{DigestOrFile, SubjectArgs, address, label};
 use crate::token::inspect;
 use core::net::{Ipv4Addr, SocketAddr};
 use procgate_identity::{
-    Binding, Claims, Digest, KeyId, KeyScope, Labels, Lifetime, Refusal, RefusalReason, Serial, SigningKey,
-    Subject, TOKEN_LIFE_SECONDS, TrustedKeys, UnixNanos, UnverifiedToken, VerifiedIdentity,
+    Binding, Claims, Digest, Labels, Lifetime, Refusal, Serial, Subject, TOKEN_LIFE_SECONDS, TrustedKeys,
+    UnixNanos, VerifiedIdentity,
 };
 use procgate_policy::{Policy, Presented, Process};
-use zeroize::Zeroizing;
 
 /// Who connects: a process by its marks, one of the policy's, a token, or nobody known.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Who connects")]
 pub(super) struct SpeakerArgs {
     /// The executable: its digest, or a file to take it of.
-    #[arg(long, value_name = "DIGEST|FILE", required_unless_present_any = ["process", "token", "unidentified"])]
+    #[arg(long, value_name = "DIGEST|FILE", required_unless_present_any = ["process", "token", "unidentified", "logs"])]
     exe: Option<DigestOrFile>,
     /// A process of the policy: whatever is not given is as the policy has it.
     #[arg(long, value_name = "NAME")]
@@ -52,6 +52,39 @@ pub(super) struct SpeakerArgs {
     at: Option<UnixNanos>,
 }
 
+/// A process as something else than the command line describes it.
+#[derive(Debug, Default)]
+pub(super) struct Described {
+    pub(super) process: Option<String>,
+    pub(super) exe: Option<Digest>,
+    pub(super) code: Option<Digest>,
+    pub(super) script: Option<Digest>,
+    pub(super) name: Option<String>,
+    pub(super) container: Option<String>,
+    pub(super) namespace: Option<String>,
+    pub(super) service_account: Option<String>,
+    pub(super) labels: Vec<(String, String)>,
+}
+
+impl From<Described> for SpeakerArgs {
+    fn from(described: Described) -> Self {
+        let Described { container, namespace, service_account, .. } = described;
+        Self {
+            exe: described.exe.map(DigestOrFile::Digest),
+            process: described.process,
+            subject: SubjectArgs { container, namespace, service_account, ..SubjectArgs::default() },
+            code: described.code.map(DigestOrFile::Digest),
+            script: described.script.map(DigestOrFile::Digest),
+            name: described.name,
+            labels: described.labels,
+            token: None,
+            unidentified: false,
+            src: None,
+            at: None,
+        }
+    }
+}
+
 /// What a filter would hold after looking at the connection's identity.
 #[derive(Debug)]
 pub(super) enum Speaker {
@@ -70,11 +103,25 @@ impl Speaker {
         }
     }
 
+    /// Whoever has these claims, if some key may sign for them.
+    pub(super) fn vouched(claims: Claims, keys: &TrustedKeys, now: UnixNanos) -> Result<Self, Problem> {
+        Ok(vouch(claims, keys, now)?.into())
+    }
+
     /// The claims, where somebody vouched for them.
     pub(super) fn claims(&self) -> Option<&Claims> {
         match self {
             Self::Verified(identity) => Some(identity.claims()),
             Self::Refused(_) | Self::Absent => None,
+        }
+    }
+}
+
+impl From<Result<VerifiedIdentity, Refusal>> for Speaker {
+    fn from(verified: Result<VerifiedIdentity, Refusal>) -> Self {
+        match verified {
+            Ok(identity) => Self::Verified(Box::new(identity)),
+            Err(refusal) => Self::Refused(refusal),
         }
     }
 }
@@ -89,6 +136,10 @@ impl SpeakerArgs {
         let now = self.at.unwrap_or_else(clock::now);
         let verified = match self.token {
             _ if self.unidentified => return Ok(Speaker::Absent),
+            None => {
+                let claims = self.claims(&document.policy, now, destination)?;
+                return Speaker::vouched(claims, document.policy.trusted_keys(), now);
+            }
             Some(token) => {
                 let token = inspect::token(token)?;
                 let binding = match (self.src, destination) {
@@ -97,14 +148,8 @@ impl SpeakerArgs {
                 };
                 verify(&token, document.policy.trusted_keys(), now, binding)
             }
-            None => {
-                vouch(self.claims(&document.policy, now, destination)?, document.policy.trusted_keys(), now)?
-            }
         };
-        Ok(match verified {
-            Ok(identity) => Speaker::Verified(Box::new(identity)),
-            Err(refusal) => Speaker::Refused(refusal),
-        })
+        Ok(verified.into())
     }
 
     fn claims(self, policy: &Policy, now: UnixNanos, to: Option<SocketAddr>) -> Result<Claims, Problem> {
@@ -169,36 +214,4 @@ fn subject(given: SubjectArgs, policy: &Policy, process: Option<&Process>) -> Re
             ..SubjectArgs::default()
         })
         .resolve(Some(domain))
-}
-
-fn verify(
-    token: &str,
-    keys: &TrustedKeys,
-    now: UnixNanos,
-    binding: Binding,
-) -> Result<VerifiedIdentity, Refusal> {
-    UnverifiedToken::parse(token.as_bytes())?.verify(keys, now, binding)
-}
-
-/// The identity that a shim with one of the policy's keys would have shown. Only verifying makes one,
-/// so a token is signed here with a key that is trusted in this function alone, and need not be
-/// secret therefore.
-fn vouch(
-    claims: Claims,
-    keys: &TrustedKeys,
-    now: UnixNanos,
-) -> Result<Result<VerifiedIdentity, Refusal>, Problem> {
-    if !keys.covers(&claims.subject) {
-        let detail = format!(
-            "no key of the policy may sign for {}: add one to trust.keys, or widen a scope",
-            claims.subject
-        );
-        return Ok(Err(Refusal::new(RefusalReason::OutsideKeyScope, detail)));
-    }
-    let key = SigningKey::from_seed(KeyId::new("explain").map_err(Problem::new)?, &Zeroizing::new([0; 32]));
-    let mut trusted = TrustedKeys::new(keys.domain().clone());
-    let scope: KeyScope = format!("{}/", keys.domain()).parse().map_err(Problem::new)?;
-    trusted.add(key.public().map_err(Problem::new)?, scope).map_err(Problem::new)?;
-    let token = key.sign_token(&claims).map_err(Problem::new)?;
-    Ok(verify(&token, &trusted, now, Binding::Unbound))
 }

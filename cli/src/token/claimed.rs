@@ -2,7 +2,8 @@
 
 use crate::clock;
 use crate::escape::escape;
-use base64ct::{Base64UrlUnpadded, Encoding as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use core::fmt;
 use procgate_identity::{Serial, UnixNanos, UnixSeconds};
 use serde::Serialize;
@@ -27,7 +28,7 @@ impl Claimed {
 }
 
 fn part(text: &[u8]) -> Option<Map<String, Value>> {
-    let bytes = Base64UrlUnpadded::decode_vec(core::str::from_utf8(text).ok()?).ok()?;
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     fn token(payload: &str) -> Claimed {
-        let part = |text: &str| Base64UrlUnpadded::encode_string(text.as_bytes());
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let header = r#"{"alg":"EdDSA","kid":"k","typ":"JWT"}"#;
         Claimed::read(format!("{}.{}.", part(header), part(payload)).as_bytes())
     }

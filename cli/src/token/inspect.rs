@@ -150,7 +150,7 @@ fn verdict(
     let identity = unverified.verify(keys, now, binding)?;
     let connection = match binding {
         Binding::Connection { .. } => Connection::Checked,
-        Binding::Unbound => Connection::NotChecked,
+        Binding::Unbound | Binding::Forwarded => Connection::NotChecked,
     };
     let checked_at = clock::format(now.seconds());
     Ok(Verdict::Verified { key: identity.key_id().into(), checked_at, connection })

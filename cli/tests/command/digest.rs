@@ -150,10 +150,10 @@ fn the_list_cannot_replace_a_folder_and_leaves_nothing_beside_it() {
 }
 
 /// A copy of sleep that runs until it is dropped.
-struct Sleeper(Child);
+pub(crate) struct Sleeper(Child);
 
 impl Sleeper {
-    fn start(place: &Place, name: &str) -> Self {
+    pub(crate) fn start(place: &Place, name: &str) -> Self {
         let program = place.path(name);
         copy_program("/bin/sleep".as_ref(), &program);
         let sleeper = Self(Command::new(&program).arg("60").spawn().unwrap());
@@ -170,7 +170,7 @@ impl Sleeper {
         }));
     }
 
-    fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.0.id().to_string()
     }
 }

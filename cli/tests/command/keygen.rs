@@ -25,10 +25,24 @@ fn the_entry_to_paste_is_the_public_key_with_its_scope() {
     let public = PublicKey::from_jwk(place.read("2026-11.public.jwk").as_bytes()).unwrap();
     let entry = format!(
         "- jwk: {{kty: OKP, crv: Ed25519, kid: \"2026-11\", x: \"{}\"}}\n  scope: {SCOPE}\n",
-        public.x()
+        public.jwk().x
     );
     assert!(ran.out.ends_with(&entry), "{}", ran.out);
     assert!(!ran.out.contains("\"d\""));
+}
+
+#[test]
+fn a_key_on_p_256_is_made_on_request() {
+    let place = Place::new();
+    let ran = place.run(&["keygen", "--kid", "p", "--algorithm", "es256", "--scope", SCOPE]);
+    let private = SigningKey::from_jwk(place.read("p.private.jwk").as_bytes()).unwrap();
+    let public = PublicKey::from_jwk(place.read("p.public.jwk").as_bytes()).unwrap();
+    let jwk = public.jwk();
+    let (x, y) = (jwk.x, jwk.y.unwrap());
+    let entry =
+        format!("- jwk: {{kty: EC, crv: P-256, kid: \"p\", x: \"{x}\", y: \"{y}\"}}\n  scope: {SCOPE}\n");
+    assert!(ran.out.ends_with(&entry), "{}", ran.out);
+    assert_eq!(private.public(), Ok(public));
 }
 
 #[test]

@@ -5,13 +5,27 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     reason = "a test fails loudly"
 )]
 
+mod cases;
+mod diff;
 mod digest;
+mod doctor;
+mod explain;
+mod graph;
+mod image;
 mod keygen;
+mod learn;
+mod learn_duckdb;
+mod logs;
+mod pipeline;
 mod place;
 mod policy;
+mod sarif;
+mod shells;
+mod simulate;
 mod token;
 
 use place::Place;
@@ -31,6 +45,7 @@ fn a_mistake_on_the_line_exits_with_2_and_one_line() {
     let place = Place::new();
     for line in [
         &["kegen"][..],
+        &["digest", "x", "--output", "sarif"],
         &["keygen"],
         &["keygen", "--kid", "two words"],
         &["keygen", "--kid", "a", "--scope", "shop.example"],

@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A folder that goes away with the test.
@@ -82,6 +83,16 @@ impl Place {
         let mut child = command.stdin(Stdio::null()).spawn().unwrap();
         drop(child.stdout.take());
         child.wait_with_output().unwrap().into()
+    }
+
+    /// Ends the command after this time, as Ctrl-C does; whether it had not ended by itself. With another signal:
+    /// where tests run in the background, that one is ignored.
+    pub(crate) fn interrupt(&self, line: &[&str], after: Duration) -> bool {
+        let mut child = self.command(env!("CARGO_BIN_EXE_procgate").as_ref(), line).spawn().unwrap();
+        std::thread::sleep(after);
+        let id = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        child.wait().unwrap().signal().is_some()
     }
 
     fn command(&self, program: &Path, line: &[&str]) -> Command {

@@ -1,9 +1,9 @@
 //! `procgate policy`.
 
+use crate::logs::PAYMENTS;
 use crate::place::{Place, Ran};
 use procgate_identity::Digest;
 
-const PAYMENTS: &str = "payments.shop.svc.cluster.local";
 const SCOPE: &str = "spiffe://shop.example/ns/shop/sa/checkout/container/";
 const RULES: &str = r#"
   - name: checkout-pays
@@ -19,7 +19,7 @@ const RULES: &str = r#"
 "#;
 
 /// A folder with the key `one` and `policy.yaml`, whose process `checkout` is `b"checkout"`.
-fn shop(mode: &str) -> Place {
+pub(crate) fn shop(mode: &str) -> Place {
     let place = Place::new();
     let made = place.run(&["keygen", "--kid", "one", "--output", "json"]).json();
     let x = made["entry"]["jwk"]["x"].as_str().unwrap();
@@ -51,11 +51,9 @@ fn found(ran: &Ran) -> (i32, String, Option<String>) {
 
 /// The conditions that fail.
 fn failed(ran: &Ran) -> Vec<String> {
-    let conditions = ran.json()["compared"]["conditions"].as_array().unwrap().clone();
-    let failed = conditions.iter().filter(|condition| condition["holds"] == false);
-    failed
-        .map(|condition| format!("{}: {}", condition["field"], condition["wanted"]).replace('"', ""))
-        .collect()
+    let failed = ran.json()["compared"]["failed"].as_array().unwrap().clone();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    failed.iter().map(|failed| format!("{}: {}", text(&failed["field"]), text(&failed["what"]))).collect()
 }
 
 const CHARGE: [&str; 8] =
@@ -83,7 +81,7 @@ fn the_nearest_rule_is_shown_with_the_conditions_that_fail() {
     let ran = explain(&place, &near);
     assert_eq!(found(&ran), (1, "no-matching-rule".into(), None));
     assert_eq!(ran.json()["compared"]["rule"], "checkout-pays");
-    assert_eq!(failed(&ran), ["to.ports: 8080", "to.methods: POST"]);
+    assert_eq!(failed(&ran), ["to.ports: the port is not in 8080", "to.methods: the method is not POST"]);
 }
 
 #[test]
@@ -93,15 +91,13 @@ fn any_rule_can_be_held_against_the_connection() {
         let common = ["--process", "checkout", "--host", PAYMENTS, "--address", "10.4.0.9:9090"];
         failed(&explain(&place, &[&common[..], &["--rule", rule], more].concat()))
     };
-    assert_eq!(
-        against("same-segment", &[]),
-        ["from.same, to.same: one value of the label segment on both sides"]
-    );
+    let same = "to.same: process and destination differ in the label segment";
+    assert_eq!(against("same-segment", &[]), ["from.same: the process has no label segment", same]);
     assert!(against("same-segment", &["--label", "segment=pci"]).is_empty());
-    assert_eq!(against("no-admin", &[]), ["to.ports: 15000-15020"]);
-    assert_eq!(against("inner-pci", &[]), ["from.labels: tier=ops"]);
-    let together = "to: all of this of one and the same destination";
-    assert_eq!(against("inner-pci", &["--label", "tier=ops"]), [together]);
+    assert_eq!(against("no-admin", &[]), ["to.ports: the port is not in 15000-15020"]);
+    let elsewhere = "to.destination: the destination is not inner or ledger";
+    assert_eq!(against("inner-pci", &[]), ["from.labels: the process lacks the label tier=ops", elsewhere]);
+    assert_eq!(against("inner-pci", &["--label", "tier=ops"]), [elsewhere]);
     explain(&place, &["--process", "checkout", "--host", "x", "--rule", "none"]);
 }
 
@@ -175,7 +171,6 @@ fn a_question_that_names_what_is_not_there_is_refused() {
     for more in [
         &["--host", "x"][..],
         &["--process", "nobody", "--host", "x"],
-        &["--process", "checkout"],
         &["--process", "checkout", "--host", "x", "--rule", "none"],
         &["--exe", "checkout", "--host", "x"],
         &["--exe", "missing", "--host", "x"],
@@ -194,7 +189,7 @@ fn every_mistake_is_a_finding_with_its_place_and_remedy() {
     let wrong = text.replace("mode: enforce", "mode: maybe").replace("process: checkout", "process: chekout");
     place.write("wrong.yaml", wrong.as_bytes());
     let ran = place.run(&["policy", "lint", "wrong.yaml"]);
-    assert!(ran.code == 1 && ran.out.contains("wrong.yaml: mistake: mode: "), "{ran:?}");
+    assert!(ran.code == 1 && ran.out.contains("wrong.yaml:2:1: mistake: mode: "), "{ran:?}");
     let ran = place.run(&["policy", "explain", "--policy", "wrong.yaml", "--unidentified", "--host", "x"]);
     assert!(ran.refused().starts_with("wrong.yaml: mode: "));
 }
@@ -202,8 +197,19 @@ fn every_mistake_is_a_finding_with_its_place_and_remedy() {
 #[test]
 fn a_policy_that_says_what_it_means_has_no_finding() {
     let place = shop("enforce");
-    let ran = place.run(&["policy", "lint", "policy.yaml", "--fail-on", "note"]);
-    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "policy.yaml: nothing found\n", ""));
+    let ran = place.run(&["policy", "lint", "policy.yaml", "--fail-on", "warning"]);
+    let shown: Vec<_> = ran.out.lines().map(|line| line.split(" too: ").next().unwrap()).collect();
+    // What a label says of a part of the cluster is worth a note, and no more.
+    assert_eq!(
+        shown,
+        [
+            "policy.yaml:11:30: note: destinations[0].hosts[0]: is in inner (destinations[1])",
+            "policy.yaml:13:28: note: destinations[2].hosts[0]: is in inner (destinations[1])",
+            "policy.yaml: 2 findings",
+        ],
+        "{ran:?}"
+    );
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
 }
 
 #[test]
@@ -213,13 +219,15 @@ fn a_finding_has_a_name_a_level_a_place_and_a_fix() {
     place.write("open.yaml", format!("{text}  - {{name: open, allow: {{}}}}\n").as_bytes());
     let ran = place.run(&["policy", "lint", "policy.yaml", "open.yaml", "--output", "json"]);
     let files = ran.json()["files"].clone();
+    assert_eq!((ran.code, files[0]["findings"].as_array().unwrap().len()), (1, 2));
     let named = |id: &str| {
         let findings = files[1]["findings"].as_array().unwrap();
         findings.iter().find(|finding| finding["id"] == id).unwrap_or_else(|| panic!("{files}")).clone()
     };
-    assert_eq!((ran.code, files[0]["findings"].as_array().unwrap().len()), (1, 0));
     let open = named("any-to-any");
     assert_eq!((open["severity"].as_str(), open["path"].as_str()), (Some("danger"), Some("rules[5].allow")));
+    let last = place.read("open.yaml").lines().count();
+    assert_eq!((open["line"].as_u64(), open["column"].as_u64()), (u64::try_from(last).ok(), Some(18)));
     assert!(open["problem"].is_string() && open["fix"].is_string());
 }
 
@@ -251,7 +259,7 @@ fn what_is_no_policy_is_a_finding_and_never_a_crash() {
     ] {
         place.write(name, bytes);
         let ran = place.run(&["policy", "lint", name]);
-        assert!(ran.code == 1 && ran.out.starts_with(&format!("{name}: mistake: ")), "{name}: {ran:?}");
+        assert!(ran.code == 1 && ran.out.starts_with(name) && ran.out.contains(": mistake: "), "{ran:?}");
         assert!(!ran.out.contains('\u{1b}'), "{ran:?}");
         for machinery in ["struct ", "Err(", "::", "panicked"] {
             assert!(!ran.out.contains(machinery), "{ran:?}");
@@ -275,5 +283,20 @@ fn a_policy_that_cannot_be_read_exits_with_2() {
 fn a_policy_may_be_piped_in() {
     let place = shop("enforce");
     let ran = place.run_with_input(&["policy", "lint", "-"], place.read("policy.yaml").as_bytes());
-    assert!(ran.out.starts_with("-: "), "{ran:?}");
+    assert!(ran.out.starts_with("-:11:"), "{ran:?}");
+}
+
+#[test]
+fn logs_tell_which_rules_decided_nothing() {
+    let place = shop("enforce");
+    let record = r#"{"v":1,"time":"2026-11-23T14:45:57.000000001Z","id":"7f","mode":"enforce","decision":"allow","reason":"allowed","direction":"outbound","process":"checkout","rule":"checkout-pays"}"#;
+    let line = serde_json::json!({"procgate": record}).to_string();
+    place.write("access.log", format!("{line}\nnot a record\n").as_bytes());
+    let line = ["policy", "lint", "policy.yaml", "--logs", "access.log"];
+    let ran = place.run(&line);
+    let idle: Vec<_> = ran.out.lines().filter(|line| line.ends_with("[not-hit]")).collect();
+    assert!(idle.len() == 4 && !ran.out.contains("rules[0].allow: decided none"), "{ran:?}");
+    assert!(ran.err.contains("access.log:2"), "{ran:?}");
+    place.run(&[&line[..], &["--strict"]].concat()).refused();
+    place.run(&["policy", "lint", "policy.yaml", "--logs", "missing.log"]).refused();
 }

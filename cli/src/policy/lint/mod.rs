@@ -1,15 +1,21 @@
 //! `procgate policy lint`: every mistake in a policy, and whatever its author should look at twice.
 
+mod lines;
+mod sarif;
+
 use super::document;
 use crate::clock;
 use crate::escape::{escape, escape_message, path_text};
 use crate::failure::Failure;
 use crate::files;
+use crate::records::{self, HowArgs};
 use crate::report::{Outcome, Report};
 use clap::ValueEnum;
 use core::fmt;
+use core::ops::ControlFlow;
+use lines::{Lines, Place};
 use procgate_identity::UnixNanos;
-use procgate_policy::lint::{LintFinding, Severity, lint as lint_model};
+use procgate_policy::lint::{Circumstances, LintFinding, Seen, Severity, lint as lint_policy};
 use procgate_policy::{Mistake, Mistakes};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -18,11 +24,14 @@ const EXAMPLE: &str = "\
 Examples:
   procgate policy lint policy.yaml
   procgate policy lint --fail-on danger --output json policies/*.yaml
+  procgate policy lint policy.yaml --logs access.log*.gz        also what nobody uses
+  procgate policy lint --output sarif policy.yaml >lint.sarif   for code review
 
 Levels, from the least on: note (worth knowing), warning (most likely not what was meant), danger \
 (it lets through more than a policy should), mistake (on account of which the filter refuses the \
 policy). The exit code is 1 if a finding has the level of --fail-on or a worse one, 2 if a file \
-cannot be read.";
+cannot be read. docs/lint.md says what each finding is about. A policy can say that a finding is \
+fine, and why: lint: {suppress: [{finding: wide-range, at: 'destinations[lab]', reason: …}]}";
 
 /// Look for mistakes in policies, and for rules that do more or less than they seem to.
 #[derive(Debug, clap::Args)]
@@ -37,6 +46,11 @@ pub(crate) struct Args {
     /// Tell the age of keys as of this time [default: now]. RFC 3339 or seconds since 1970.
     #[arg(long, value_name = "TIME", value_parser = clock::parse)]
     at: Option<UnixNanos>,
+    /// Access logs of decisions under these policies: tell also which rules and digests nobody used.
+    #[arg(long, value_name = "LOG", num_args = 1..)]
+    logs: Vec<PathBuf>,
+    #[command(flatten)]
+    how: HowArgs,
 }
 
 /// How bad a finding is: as lint has it, and above that, mistakes.
@@ -74,6 +88,9 @@ impl From<Severity> for Level {
 #[derive(Debug, Serialize)]
 pub(crate) struct Linted {
     files: Vec<LintedFile>,
+    /// What of the logs could not be understood.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     #[serde(skip)]
     fail_on: Level,
 }
@@ -84,26 +101,39 @@ struct LintedFile {
     findings: Vec<Finding>,
 }
 
+impl LintedFile {
+    /// What the policy does not say is fine.
+    fn standing(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.suppressed.is_none())
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Finding {
     id: &'static str,
     severity: Level,
     /// The field; empty for the document as a whole.
     path: String,
+    /// Where in the file that is.
+    #[serde(flatten)]
+    place: Option<Place>,
     problem: String,
     fix: String,
+    /// The reason that the policy gives for leaving it so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suppressed: Option<String>,
 }
 
 impl From<LintFinding> for Finding {
-    fn from(LintFinding { id, path, problem, fix }: LintFinding) -> Self {
-        Self { id: id.code(), severity: id.severity().into(), path, problem, fix }
+    fn from(LintFinding { id, path, problem, fix, suppressed }: LintFinding) -> Self {
+        Self { id: id.code(), severity: id.severity().into(), path, place: None, problem, fix, suppressed }
     }
 }
 
 impl From<&Mistake> for Finding {
     fn from(Mistake { path, problem, remedy }: &Mistake) -> Self {
         let (path, problem, fix) = (path.clone(), problem.clone(), remedy.clone());
-        Self { id: MISTAKE, severity: Level::Mistake, path, problem, fix }
+        Self { id: MISTAKE, severity: Level::Mistake, path, place: None, problem, fix, suppressed: None }
     }
 }
 
@@ -113,18 +143,31 @@ const MISTAKE: &str = "mistake";
 /// Looks every file over.
 pub(crate) fn run(args: Args) -> Result<Linted, Failure> {
     let now = args.at.unwrap_or_else(clock::now);
-    let files = args.files.iter().map(|path| lint(path, now)).collect::<Result<_, Failure>>()?;
-    Ok(Linted { files, fail_on: args.fail_on })
+    let mut seen = Seen::default();
+    let tally = records::read(&args.logs, &args.how, |entry| {
+        seen.note(&entry.record);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let seen = Some(&seen).filter(|_| !args.logs.is_empty());
+    let circumstances = Circumstances { now: Some(now.seconds()), seen };
+    let files = args.files.iter().map(|path| lint(path, circumstances)).collect::<Result<_, Failure>>()?;
+    Ok(Linted { files, warnings: tally.warnings(), fail_on: args.fail_on })
 }
 
-fn lint(path: &Path, now: UnixNanos) -> Result<LintedFile, Failure> {
-    let findings = match document::parse(&files::read(path)?, path) {
+fn lint(path: &Path, circumstances: Circumstances<'_>) -> Result<LintedFile, Failure> {
+    let bytes = files::read(path)?;
+    let mut findings: Vec<Finding> = match document::parse(&bytes, path) {
         Ok(document) => {
-            let found = lint_model(document.policy.model(), Some(now.seconds()));
+            let found = lint_policy(&document.raw, document.policy.model(), circumstances);
             found.into_iter().map(Finding::from).collect()
         }
         Err(mistakes) => of_mistakes(&mistakes),
     };
+    let text = core::str::from_utf8(&bytes).unwrap_or_default();
+    let lines = Lines::find(text, findings.iter().map(|finding| finding.path.as_str()));
+    for finding in findings.iter_mut().filter(|finding| !finding.path.is_empty()) {
+        finding.place = lines.of(&finding.path);
+    }
     Ok(LintedFile { file: path_text(path), findings })
 }
 
@@ -134,32 +177,51 @@ fn of_mistakes(mistakes: &Mistakes) -> Vec<Finding> {
         id: MISTAKE,
         severity: Level::Mistake,
         path: String::new(),
+        place: None,
         problem: format!("{} more mistakes are not listed", mistakes.unlisted()),
         fix: "correct those above first".into(),
+        suppressed: None,
     });
     listed.chain(more).collect()
 }
 
 impl Report for Linted {
     fn outcome(&self) -> Outcome {
-        let mut findings = self.files.iter().flat_map(|file| &file.findings);
+        let mut findings = self.files.iter().flat_map(LintedFile::standing);
         if findings.any(|finding| finding.severity >= self.fail_on) {
             Outcome::Findings
         } else {
             Outcome::Fine
         }
     }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn sarif(&self) -> Option<serde_json::Value> {
+        Some(sarif::log(&self.files))
+    }
 }
 
 impl fmt::Display for Linted {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for LintedFile { file, findings } in &self.files {
-            let file = escape(file);
-            findings.iter().try_for_each(|finding| writeln!(out, "{file}: {finding}"))?;
-            match findings.len() {
-                0 => writeln!(out, "{file}: nothing found")?,
-                1 => writeln!(out, "{file}: 1 finding")?,
-                count => writeln!(out, "{file}: {count} findings")?,
+        for linted in &self.files {
+            let file = escape(&linted.file);
+            for finding in linted.standing() {
+                match finding.place {
+                    Some(Place { line, column }) => writeln!(out, "{file}:{line}:{column}: {finding}")?,
+                    None => writeln!(out, "{file}: {finding}")?,
+                }
+            }
+            match linted.standing().count() {
+                0 => write!(out, "{file}: nothing found")?,
+                1 => write!(out, "{file}: 1 finding")?,
+                count => write!(out, "{file}: {count} findings")?,
+            }
+            match linted.findings.len().saturating_sub(linted.standing().count()) {
+                0 => writeln!(out)?,
+                suppressed => writeln!(out, ", {suppressed} suppressed")?,
             }
         }
         Ok(())

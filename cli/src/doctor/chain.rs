@@ -1,0 +1,162 @@
+//! Whether whatever goes through a filter chain meets the plugin.
+
+use super::checks::Checks;
+use super::envoy::{Chain, Configuration, Direction, Filter, Listener};
+use super::http;
+use super::plugin::Plugin;
+use super::tree::Tree;
+use core::fmt;
+
+/// What a filter chain has of the plugin.
+#[derive(Debug, Default)]
+pub(super) struct Coverage<'a> {
+    /// As a network filter, which decides connections.
+    pub(super) network: Option<Plugin<'a>>,
+    /// As an HTTP filter, which decides requests, and the connection manager that it is in.
+    pub(super) http: Option<(Plugin<'a>, Tree<'a>)>,
+    /// As a network filter that only reads first bytes for the HTTP filter.
+    hands_on: Option<Plugin<'a>>,
+    /// What goes past it although it is there.
+    gaps: Vec<Gap>,
+    /// Whether the chain ends at a cluster without endpoints.
+    leads_nowhere: bool,
+    /// Whether it leads, or may lead, to a cluster that is not where the connection wanted to go.
+    pub(super) leads_elsewhere: bool,
+}
+
+/// A way past the plugin, and what closes it.
+#[derive(Debug)]
+pub(super) struct Gap {
+    pub(super) what: String,
+    pub(super) next: String,
+}
+
+impl<'a> Coverage<'a> {
+    /// Looks through the filters of a chain.
+    pub(super) fn of(configuration: &Configuration<'a>, chain: &Chain<'a>) -> Self {
+        let mut found = Self::default();
+        let filters = chain.tree.get("filters").items().map(|entry| configuration.filter(entry));
+        for filter in filters {
+            if let Some(plugin) = Plugin::of(filter) {
+                let place = if plugin.hands_on() { &mut found.hands_on } else { &mut found.network };
+                *place = Some(plugin);
+                found.gaps.extend(substitute(filter));
+            } else if filter.is("http_connection_manager.v3.HttpConnectionManager") {
+                found.take_http(configuration, filter.config);
+            } else if filter.is("tcp_proxy.v3.TcpProxy") {
+                let cluster = configuration.cluster(filter.config.get("cluster").name());
+                found.leads_nowhere = is_empty(cluster);
+                found.leads_elsewhere = !cluster.get("type").is("ORIGINAL_DST", 4);
+            }
+        }
+        found.gaps.extend(found.unjudged());
+        found
+    }
+
+    /// The plugin that hands connections on, with nobody behind it.
+    fn unjudged(&self) -> Option<Gap> {
+        let alone = self.hands_on.is_some() && self.http.is_none() && self.network.is_none();
+        alone.then(|| Gap {
+            what: "the plugin with the root_id \"network-before-http\" lets everything through, and no HTTP \
+                   filter behind it judges"
+                .into(),
+            next: "give it the root_id \"network-stream\", or put the plugin first among the HTTP filters"
+                .into(),
+        })
+    }
+
+    fn take_http(&mut self, configuration: &Configuration<'a>, manager: Tree<'a>) {
+        let filters = |list: Tree<'a>| list.items().map(|entry| configuration.filter(entry));
+        let plugin_in = |list| filters(list).find_map(|filter| Some((Plugin::of(filter)?, filter)));
+        let Some((plugin, filter)) = plugin_in(manager.get("http_filters")) else { return };
+        self.http = Some((plugin, manager));
+        self.leads_elsewhere = !http::clusters(configuration, manager)
+            .all(|name| configuration.cluster(name).get("type").is("ORIGINAL_DST", 4));
+        self.gaps.extend(substitute(filter));
+        self.gaps.extend(switched_off(filter));
+        self.gaps.extend(http::routes_past(configuration, manager, filter.name));
+        for upgrade in manager.get("upgrade_configs").items() {
+            let own = upgrade.get("filters");
+            if own.items().next().is_some() && plugin_in(own).is_none() {
+                let kind = upgrade.get("upgrade_type").name();
+                self.gaps.push(Gap {
+                    what: format!("requests that upgrade to {kind} go through filters of their own"),
+                    next: "put the plugin first among the upgrade's filters too".into(),
+                });
+            }
+        }
+    }
+
+    /// Whether the plugin is there at all.
+    pub(super) fn is_there(&self) -> bool {
+        self.plugins().next().is_some()
+    }
+
+    /// The plugin in this chain, once or more often.
+    pub(super) fn plugins(&self) -> impl Iterator<Item = Plugin<'a>> {
+        self.network.into_iter().chain(self.hands_on).chain(self.http.map(|(plugin, _)| plugin))
+    }
+
+    /// Whether a plugin that waits for first bytes stands before a tcp_proxy, which reads none before it has
+    /// connected, unless it is told to.
+    pub(super) fn waits_for_bytes(&self) -> bool {
+        self.http.is_none() && self.network.is_some_and(Plugin::waits_for_bytes)
+    }
+
+    /// Says whether everything in the chain meets the plugin.
+    pub(super) fn check(&self, listener: Listener<'_>, place: &dyn fmt::Display, checks: &mut Checks) {
+        const ID: &str = "coverage";
+        for Gap { what, next } in &self.gaps {
+            checks.error(ID, place, what, next);
+        }
+        let next = "put the plugin ahead of tcp_proxy, or of the router in the HTTP connection manager";
+        match listener.direction() {
+            _ if self.is_there() && self.gaps.is_empty() => {
+                checks.ok(ID, place, "whatever passes has met the plugin");
+            }
+            _ if self.is_there() => {}
+            _ if self.leads_nowhere => checks.ok(ID, place, "leads nowhere"),
+            Direction::Outbound => checks.error(ID, place, "whatever takes this way meets no plugin", next),
+            Direction::Inbound => checks.warn(
+                ID,
+                place,
+                "the receiver does not check what comes in here",
+                "put the plugin there too, if senders forward their tokens",
+            ),
+            Direction::Unspecified => checks.warn(
+                ID,
+                place,
+                "whoever connects here meets no plugin",
+                "put it there, unless this is no way to anything that the policy protects",
+            ),
+        }
+    }
+}
+
+/// Something else that Envoy may use instead of the plugin: another filter that came under its name, or one
+/// that stands in until the plugin's own configuration has come.
+fn substitute(filter: Filter<'_>) -> Option<Gap> {
+    let discovery = filter.entry.get("config_discovery");
+    let default = discovery.get("default_config");
+    let early = discovery.get("apply_default_config_without_warming").is_true();
+    (default.exists() && (early || default.typed().0 != filter.kind)).then(|| Gap {
+        what: "a default configuration serves while the plugin's own has not come".into(),
+        next: "leave default_config out: Envoy then lets nothing pass until it comes".into(),
+    })
+}
+
+/// An HTTP filter that is there and switched off, or that may be missing.
+fn switched_off(filter: Filter<'_>) -> Option<Gap> {
+    let lists = [("disabled", "the plugin is switched off"), ("is_optional", "the plugin may be missing")];
+    let (field, what) = lists.into_iter().find(|(field, _)| filter.entry.get(field).is_true())?;
+    Some(Gap { what: what.into(), next: format!("take {field} out") })
+}
+
+/// Whether a cluster is there and has no endpoints, as Istio's BlackHoleCluster.
+fn is_empty(cluster: Tree<'_>) -> bool {
+    let kind = cluster.get("type");
+    cluster.exists()
+        && (!kind.exists() || kind.is("STATIC", 0))
+        && cluster.at("load_assignment.endpoints").items().next().is_none()
+        && !cluster.get("cluster_type").exists()
+}

@@ -1,0 +1,128 @@
+//! The HTTP connection manager that the plugin is in.
+
+use super::chain::Gap;
+use super::checks::Checks;
+use super::envoy::{Configuration, Direction};
+use super::tree::Tree;
+use core::fmt;
+
+/// The clusters that routes name.
+pub(super) fn clusters<'a>(
+    configuration: &Configuration<'a>,
+    manager: Tree<'a>,
+) -> impl Iterator<Item = &'a str> {
+    let hosts =
+        tables(configuration, manager).into_iter().flat_map(|table| table.get("virtual_hosts").items());
+    let routes = hosts.flat_map(|host| host.get("routes").items());
+    routes.map(|route| route.at("route.cluster").name())
+}
+
+/// The route tables of a connection manager: its own, or that which was sent for it.
+fn tables<'a>(configuration: &Configuration<'a>, manager: Tree<'a>) -> Vec<Tree<'a>> {
+    let named = manager.at("rds.route_config_name").text();
+    let sent = configuration.routes.iter().copied();
+    let sent = sent.filter(|table| named.is_some() && table.get("name").text() == named);
+    [manager.get("route_config")].into_iter().chain(sent).collect()
+}
+
+/// Ways past the HTTP filter of this name that routes open, each for itself.
+pub(super) fn routes_past(configuration: &Configuration<'_>, manager: Tree<'_>, filter: &str) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    for route in tables(configuration, manager) {
+        let hosts = || route.get("virtual_hosts").items();
+        let each = hosts().flat_map(|host| host.get("routes").items());
+        let weighted = hosts().flat_map(|host| host.get("routes").items());
+        let weighted = weighted.flat_map(|route| route.at("route.weighted_clusters.clusters").items());
+        for place in [route].into_iter().chain(hosts()).chain(each).chain(weighted) {
+            let mut own = place.get("typed_per_filter_config").fields();
+            if own.any(|(name, config)| name == filter && is_off(config)) {
+                let name = place.get("name").text().map_or_else(String::new, |name| format!(" {name}"));
+                gaps.push(Gap {
+                    what: format!("a route or virtual host{name} switches the plugin off"),
+                    next: format!("take {filter} out of its typed_per_filter_config"),
+                });
+            }
+        }
+    }
+    gaps
+}
+
+fn is_off(config: Tree<'_>) -> bool {
+    let (_, message) = config.typed();
+    message.get("disabled").is_true() || message.get("is_optional").is_true()
+}
+
+/// Looks at what the plugin relies on the connection manager for.
+pub(super) fn check(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Checks) {
+    check_paths(manager, place, checks);
+    check_timeouts(manager, place, checks);
+}
+
+fn check_paths(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Checks) {
+    const ID: &str = "paths";
+    let slashes = manager.get("path_with_escaped_slashes_action");
+    // IMPLEMENTATION_SPECIFIC_DEFAULT, which keeps them, and KEEP_UNCHANGED.
+    let kept = !slashes.exists()
+        || slashes.is("IMPLEMENTATION_SPECIFIC_DEFAULT", 0)
+        || slashes.is("KEEP_UNCHANGED", 1);
+    let lacking: Vec<_> = [
+        (!manager.get("normalize_path").is_true(), "normalize_path: true"),
+        (!manager.get("merge_slashes").is_true(), "merge_slashes: true"),
+        (kept, "path_with_escaped_slashes_action: REJECT_REQUEST"),
+    ]
+    .into_iter()
+    .filter_map(|(lacks, setting)| lacks.then_some(setting))
+    .collect();
+    if lacking.is_empty() {
+        checks.ok(ID, place, "paths are in their normal form when the plugin sees them");
+    } else {
+        checks.warn(
+            ID,
+            place,
+            "paths that servers read in more than one way are refused, not made plain",
+            format!("set {}", lacking.join(", ")),
+        );
+    }
+}
+
+fn check_timeouts(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Checks) {
+    const ID: &str = "timeouts";
+    let headers = manager.get("request_headers_timeout").seconds().unwrap_or(0.0);
+    // Five minutes where it is not set; 0 switches it off.
+    let idle = manager.get("stream_idle_timeout").seconds().unwrap_or(300.0);
+    if headers > 0.0 && idle > 0.0 {
+        checks.ok(ID, place, "a request that hangs ends by itself");
+    } else {
+        let missing = if headers > 0.0 { "stream_idle_timeout" } else { "request_headers_timeout" };
+        checks.warn(
+            ID,
+            place,
+            "a request that is never finished, or waits in a crashed plugin, holds its connection for ever",
+            format!("set {missing}"),
+        );
+    }
+}
+
+/// At the receiver: whether there is a certificate to compare forwarded tokens with.
+pub(super) fn check_peer(
+    direction: Direction,
+    chain: Tree<'_>,
+    place: &dyn fmt::Display,
+    checks: &mut Checks,
+) {
+    const ID: &str = "peer";
+    if direction != Direction::Inbound {
+        return;
+    }
+    let (_, tls) = chain.at("transport_socket.typed_config").typed();
+    if tls.get("require_client_certificate").is_true() {
+        checks.ok(ID, place, "senders show a certificate, which their tokens are compared with");
+    } else {
+        checks.error(
+            ID,
+            place,
+            "senders show no certificate that their tokens could be compared with, so every token is refused",
+            "require mutual TLS: require_client_certificate: true, with SPIFFE IDs",
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! The documents that a configuration is made of: the one that was named, and the files that Envoy takes
+//! parts of it from.
+
+use super::checks::Checks;
+use super::tree::Tree;
+use crate::escape::path_text;
+use crate::failure::Problem;
+use crate::files;
+use serde_json::Value;
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
+use std::path::{Path, PathBuf};
+
+/// Bytes of one document. The config dump of a sidecar in a mesh of some thousand services has 50 MB.
+const MAX_DOCUMENT: u64 = 256 * 1024 * 1024;
+/// Values of one YAML document, which people and templates write: a hundred times what tcp.yaml has.
+const MAX_NODES: usize = 1_000_000;
+/// How deep they nest; JSON has the same bound from its reader.
+const MAX_DEPTH: usize = 128;
+/// Anchors and aliases: an alias costs what it stands for.
+const MAX_ALIASES: usize = 10_000;
+/// Files that a configuration takes its parts from.
+const MAX_FILES: usize = 256;
+
+/// All documents of one configuration.
+#[derive(Debug)]
+pub(super) struct Sources {
+    /// The one that was named, and after it the files that it and they refer to.
+    documents: Vec<Value>,
+}
+
+impl Sources {
+    /// Reads a configuration and what it refers to. A part that cannot be read is a finding.
+    pub(super) fn read(path: &Path, checks: &mut Checks) -> Result<Self, Problem> {
+        let mut sources = Self { documents: vec![document(path)?] };
+        let mut known: Vec<PathBuf> = Vec::new();
+        let mut waiting = sources.referred(path);
+        while let Some(file) = waiting.pop() {
+            if known.contains(&file) {
+                continue;
+            }
+            if known.len() >= MAX_FILES {
+                return Err(Problem::new(format!("refers to more than {MAX_FILES} files")).in_file(path));
+            }
+            match document(&file) {
+                Ok(document) => {
+                    sources.documents.push(document);
+                    waiting.extend(sources.referred(path));
+                }
+                Err(problem) => checks.error(
+                    "files",
+                    path_text(path),
+                    format!("Envoy is to take a part of its configuration from a file: {problem}"),
+                    "run this where Envoy's files are, or give --config-dump instead",
+                ),
+            }
+            known.push(file);
+        }
+        Ok(sources)
+    }
+
+    /// A configuration that has all its parts in it.
+    pub(super) fn whole(document: Value) -> Self {
+        Self { documents: vec![document] }
+    }
+
+    /// All documents, the one that was named first.
+    pub(super) fn documents(&self) -> impl Iterator<Item = Tree<'_>> {
+        self.documents.iter().map(Tree::from)
+    }
+
+    /// The files that the last document refers to.
+    fn referred(&self, named: &Path) -> Vec<PathBuf> {
+        let mut paths = Vec::new();
+        if let Some(last) = self.documents().last() {
+            collect(last, &mut paths);
+        }
+        let beside = named.parent().unwrap_or(Path::new(""));
+        // Envoy takes a relative path from where it was started, which nobody knows here.
+        let found = |path: &str| {
+            let path = PathBuf::from(path);
+            if path.is_absolute() || path.exists() { path } else { beside.join(path) }
+        };
+        paths.into_iter().map(found).collect()
+    }
+}
+
+/// The paths of all `path_config_source` in a document.
+fn collect<'a>(tree: Tree<'a>, paths: &mut Vec<&'a str>) {
+    paths.extend(tree.at("path_config_source.path").text());
+    tree.items().for_each(|item| collect(item, paths));
+    tree.fields().for_each(|(_, field)| collect(field, paths));
+}
+
+/// Reads JSON where it begins like JSON, else YAML.
+pub(super) fn document(path: &Path) -> Result<Value, Problem> {
+    let bytes = files::read_at_most(path, MAX_DOCUMENT)?;
+    let problem = |what: String| Problem::new(what).in_file(path).next("correct it there");
+    let text = str::from_utf8(&bytes)
+        .map_err(|error| problem(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
+    if text.trim_start().starts_with('{')
+        && let Ok(value) = serde_json::from_str(text)
+    {
+        return Ok(value);
+    }
+    let value: Value = serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
+        let text = error.to_string();
+        problem(format!("neither YAML nor JSON: {}", text.lines().next().unwrap_or_default()))
+    })?;
+    if value.is_object() { Ok(value) } else { Err(problem("not an object with fields".into())) }
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_reader_input_bytes: usize::try_from(MAX_DOCUMENT).ok(),
+            // Each value has at most a start and an end.
+            max_events: MAX_NODES.saturating_mul(2),
+            max_nodes: MAX_NODES,
+            max_depth: MAX_DEPTH,
+            max_documents: 1,
+            max_aliases: MAX_ALIASES,
+            max_anchors: MAX_ALIASES,
+        },
+        // Which of two counts is for Envoy to say, and it refuses them.
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        merge_keys: MergeKeyPolicy::Error,
+        with_snippet: false,
+    }
+}

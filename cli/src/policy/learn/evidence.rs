@@ -1,0 +1,212 @@
+//! How often something was seen, when, and in how many pods.
+//!
+//! Taking two of these together is associative and commutative, and takes a bounded amount of memory:
+//! so logs may be summarised piece by piece, anywhere, and the pieces put together in any order.
+
+use procgate_identity::{Digest, UnixNanos};
+use std::rc::Rc;
+
+/// Pods that are known by name of one flow. Of more, those with the least hashes are kept, from which
+/// the number of all follows within an eighth or so.
+const MAX_PODS: usize = 64;
+/// Hours that are counted one by one, back from the last one: a day, and the one that has begun.
+pub(super) const HOURS: u64 = 24;
+const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
+
+/// The hour of a time, since 1970.
+pub(super) const fn hour(time: UnixNanos) -> u64 {
+    time.0.saturating_div(NANOS_PER_HOUR)
+}
+
+/// A pod by its name and a hash of it that is the same everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pod {
+    hash: u64,
+    pub(super) name: Rc<str>,
+}
+
+impl Pod {
+    pub(super) fn new(name: &str) -> Self {
+        let digest = Digest::of(name.as_bytes());
+        let hash = digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        Self { hash, name: name.into() }
+    }
+}
+
+/// What was seen of one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Evidence {
+    pub(super) count: u64,
+    pub(super) first: UnixNanos,
+    pub(super) last: UnixNanos,
+    pods: Pods,
+    hours: Hours,
+}
+
+/// Nothing yet.
+impl Default for Evidence {
+    fn default() -> Self {
+        let (first, last) = (UnixNanos(0), UnixNanos(0));
+        Self { count: 0, first, last, pods: Pods::default(), hours: Hours::default() }
+    }
+}
+
+/// What is added to evidence: one connection, or what was seen elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Seen<'a> {
+    Once(UnixNanos, &'a Pod),
+    Before(&'a Evidence),
+}
+
+impl Evidence {
+    /// Evidence as a summary tells it.
+    pub(super) fn told(
+        count: u64,
+        (first, last): (UnixNanos, UnixNanos),
+        pods: impl IntoIterator<Item = Pod>,
+        many: bool,
+        hours: impl IntoIterator<Item = (u64, u64)>,
+    ) -> Self {
+        let mut evidence = Self { count, first, last, ..Self::default() };
+        pods.into_iter().for_each(|pod| evidence.pods.add(&pod));
+        evidence.pods.many |= many;
+        hours.into_iter().for_each(|(hour, count)| evidence.hours.add(hour, count));
+        evidence
+    }
+
+    pub(super) fn add(&mut self, seen: Seen<'_>) {
+        let (count, first, last) = match seen {
+            Seen::Once(time, _) => (1, time, time),
+            Seen::Before(other) => (other.count, other.first, other.last),
+        };
+        if count == 0 {
+            return;
+        }
+        self.first = if self.count == 0 { first } else { self.first.min(first) };
+        self.last = self.last.max(last);
+        self.count = self.count.saturating_add(count);
+        match seen {
+            Seen::Once(time, pod) => {
+                self.pods.add(pod);
+                self.hours.add(hour(time), 1);
+            }
+            Seen::Before(other) => {
+                other.pods.kept.iter().for_each(|pod| self.pods.add(pod));
+                self.pods.many |= other.pods.many;
+                other.hours.0.iter().for_each(|(hour, count)| self.hours.add(*hour, *count));
+            }
+        }
+    }
+
+    /// In how many pods; where it is an estimate, that is said.
+    pub(super) fn pods(&self) -> (u64, bool) {
+        (self.pods.number(), self.pods.many)
+    }
+
+    pub(super) fn pod_names(&self) -> impl Iterator<Item = &str> {
+        self.pods.kept.iter().map(|pod| pod.name.as_ref())
+    }
+
+    pub(super) fn hours(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.hours.0.iter().copied()
+    }
+
+    /// How often since this hour, which is not more than [`HOURS`] back.
+    pub(super) fn since(&self, hour: u64) -> u64 {
+        let counts = self.hours.0.iter().filter(|(at, _)| *at >= hour).map(|(_, count)| *count);
+        counts.fold(0, u64::saturating_add)
+    }
+}
+
+/// The pods with the least hashes, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Pods {
+    kept: Vec<Pod>,
+    many: bool,
+}
+
+impl Pods {
+    fn add(&mut self, pod: &Pod) {
+        let Err(place) = self.kept.binary_search(pod) else { return };
+        if place < MAX_PODS {
+            self.kept.insert(place, pod.clone());
+        } else {
+            self.many = true;
+        }
+        if self.kept.len() > MAX_PODS {
+            self.kept.truncate(MAX_PODS);
+            self.many = true;
+        }
+    }
+
+    /// Of hashes spread evenly over 64 bits, the 64th least lies at 64 parts of as many as there are.
+    fn number(&self) -> u64 {
+        let kept = u64::try_from(self.kept.len()).unwrap_or(u64::MAX);
+        let Some(last) = self.kept.last().filter(|_| self.many) else { return kept };
+        let whole = u128::from(kept.saturating_sub(1)) << u64::BITS;
+        let estimate = whole.checked_div(u128::from(last.hash)).unwrap_or_default();
+        u64::try_from(estimate).unwrap_or(u64::MAX).max(kept.saturating_add(1))
+    }
+}
+
+/// How often in each of the last hours, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Hours(Vec<(u64, u64)>);
+
+impl Hours {
+    fn add(&mut self, hour: u64, count: u64) {
+        match self.0.last_mut() {
+            Some((last, sum)) if *last == hour => *sum = sum.saturating_add(count),
+            _ => self.add_anywhere(hour, count),
+        }
+    }
+
+    fn add_anywhere(&mut self, hour: u64, count: u64) {
+        match self.0.binary_search_by_key(&hour, |(hour, _)| *hour) {
+            Ok(place) => {
+                if let Some((_, sum)) = self.0.get_mut(place) {
+                    *sum = sum.saturating_add(count);
+                }
+            }
+            Err(place) => self.0.insert(place, (hour, count)),
+        }
+        let newest = self.0.last().map_or(0, |(hour, _)| *hour);
+        self.0.retain(|(hour, _)| hour.saturating_add(HOURS) >= newest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: u64, pod: &str) -> Evidence {
+        let mut evidence = Evidence::default();
+        evidence.add(Seen::Once(UnixNanos(hour.saturating_mul(NANOS_PER_HOUR)), &Pod::new(pod)));
+        evidence
+    }
+
+    #[test]
+    fn pods_are_counted_exactly_while_they_are_few_and_estimated_beyond() {
+        let mut evidence = Evidence::default();
+        for number in 0..64 {
+            evidence.add(Seen::Before(&at(1, &format!("pod-{number}"))));
+            evidence.add(Seen::Before(&at(1, "pod-0")));
+        }
+        assert_eq!(evidence.pods(), (64, false));
+        for number in 0..5_000 {
+            evidence.add(Seen::Before(&at(1, &format!("pod-{number}"))));
+        }
+        let (number, many) = evidence.pods();
+        assert!(many && (3_800..6_200).contains(&number), "{number}");
+    }
+
+    #[test]
+    fn only_the_hours_of_the_last_day_are_kept() {
+        let mut evidence = at(100, "p");
+        evidence.add(Seen::Before(&at(130, "p")));
+        evidence.add(Seen::Before(&at(110, "p")));
+        evidence.add(Seen::Before(&at(101, "p")));
+        assert_eq!(evidence.hours().collect::<Vec<_>>(), [(110, 1), (130, 1)]);
+        assert_eq!((evidence.count, evidence.since(110), evidence.since(111)), (4, 2, 1));
+    }
+}

@@ -1,0 +1,249 @@
+//! What was seen in logs, taken together: who reached what, how often, when, from where.
+//!
+//! Memory goes by distinct flows and not by records: addresses behind a host name are not told apart,
+//! ids in paths are folded, and the number of all flows has a bound.
+
+use super::evidence::{Evidence, Pod, Seen};
+use super::lesson::{Aside, Lesson};
+use super::paths::{Place, is_mark};
+use crate::records::{Speaker, Speakers};
+use core::hash::BuildHasher as _;
+use core::net::IpAddr;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use procgate_policy::{Record, clear_path, host_name};
+use std::collections::BTreeMap;
+
+/// Flows that are told apart: the largest policies have some ten thousand rules. What is new beyond is
+/// counted only, so that nobody fills the memory by making up hosts.
+const MAX_FLOWS: u64 = 1_000_000;
+/// Identities that are told apart, likewise.
+const MAX_SPEAKERS: usize = 100_000;
+/// Bytes of a method that a rule can name.
+const MAX_METHOD: usize = 32;
+
+/// Everything that was seen.
+#[derive(Debug, Default)]
+pub(super) struct Flows {
+    pub(super) speakers: Speakers,
+    /// What was seen of each speaker, at its number.
+    pub(super) of_speaker: Vec<Evidence>,
+    /// The first file that was mapped and not on the list, at the speaker's number.
+    pub(super) strays: Vec<Option<String>>,
+    pub(super) routes: Vec<Route>,
+    /// Connections with an identity for which no rule can or should be proposed.
+    pub(super) aside: BTreeMap<(usize, Aside), Evidence>,
+    /// Connections without an identity that verified, by the reason.
+    pub(super) unverified: BTreeMap<&'static str, Evidence>,
+    /// Everything.
+    pub(super) all: Evidence,
+    /// Connections of new flows or identities beyond what is told apart.
+    pub(super) beyond: u64,
+    flows: u64,
+    most: Most,
+    places: HashTable<(u64, usize)>,
+    hashes: DefaultHashBuilder,
+}
+
+/// How many flows are told apart.
+#[derive(Debug)]
+struct Most(u64);
+
+impl Default for Most {
+    fn default() -> Self {
+        Self(MAX_FLOWS)
+    }
+}
+
+/// A speaker's way to one place: the paths of the requests with one method, or connections that are no
+/// requests.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) speaker: usize,
+    pub(super) whereto: Whereto,
+    /// The least address that the host had.
+    pub(super) address: Option<IpAddr>,
+    pub(super) port: Option<u16>,
+    /// None where it is not HTTP.
+    pub(super) method: Option<String>,
+    pub(super) paths: Place,
+}
+
+/// Where to: the host where one is named, and else the address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Whereto {
+    Host(String),
+    Address(IpAddr),
+}
+
+/// A path as it comes in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Path<'a> {
+    /// Of a record.
+    Whole(&'a str),
+    /// Of a summary, with marks.
+    Folded(&'a str),
+}
+
+impl Flows {
+    /// Takes in one record.
+    pub(super) fn record(&mut self, record: &Record<'_>, pod: &Pod) {
+        let seen = Seen::Once(record.time, pod);
+        self.add(record, Lesson::of(record), record.path.as_deref().map(Path::Whole), seen);
+    }
+
+    /// Takes in what was seen, once or often, of connections like this one; of the record, only who and
+    /// where to counts.
+    pub(super) fn add(&mut self, like: &Record<'_>, lesson: Lesson, path: Option<Path<'_>>, seen: Seen<'_>) {
+        self.all.add(seen);
+        if let Lesson::Unverified(reason) = lesson {
+            self.unverified.entry(reason).or_default().add(seen);
+            return;
+        }
+        let Some(speaker) = self.speaker(like, seen) else {
+            self.beyond = self.beyond.saturating_add(1);
+            return;
+        };
+        let aside = match lesson {
+            Lesson::Aside(aside) => Some(aside),
+            Lesson::Flow | Lesson::Unverified(_) => self.flow(speaker, like, path, seen).err(),
+        };
+        if let Some(aside) = aside {
+            self.aside.entry((speaker, aside)).or_default().add(seen);
+        }
+    }
+
+    fn speaker(&mut self, like: &Record<'_>, seen: Seen<'_>) -> Option<usize> {
+        let speaker = self.speakers.number(like, MAX_SPEAKERS)?;
+        if speaker >= self.of_speaker.len() {
+            self.of_speaker.push(Evidence::default());
+            self.strays.push(None);
+        }
+        if let Some(evidence) = self.of_speaker.get_mut(speaker) {
+            evidence.add(seen);
+        }
+        let stray = self.strays.get_mut(speaker).zip(like.stray.as_ref());
+        if let Some((known, (path, _))) = stray
+            && known.as_ref().is_none_or(|known| **path < **known)
+        {
+            // The least of all, whatever their order.
+            *known = Some(path.to_string());
+        }
+        Some(speaker)
+    }
+
+    fn flow(
+        &mut self,
+        speaker: usize,
+        like: &Record<'_>,
+        path: Option<Path<'_>>,
+        seen: Seen<'_>,
+    ) -> Result<(), Aside> {
+        let host = like.host.as_deref().or(like.sni.as_deref()).and_then(host_name);
+        let address = like.address.map(|address| address.ip().to_canonical());
+        // Ranges are compared with the true address. An address as a host may be another one.
+        let literal = address.is_some() && host.as_deref().is_some_and(|host| host.parse::<IpAddr>().is_ok());
+        let host = host.as_deref().filter(|_| !literal);
+        let method = like.method.as_deref();
+        if method.is_some_and(|method| !is_method(method)) {
+            return Err(Aside::UnclearMethod);
+        }
+        let clear = match path {
+            Some(Path::Whole(path)) => Some(plain_path(path).ok_or(Aside::UnclearPath)?),
+            Some(Path::Folded(path)) => Some(path.into()),
+            None if method.is_some() => return Err(Aside::UnclearPath),
+            None => None,
+        };
+        let port = like.address.map(|address| address.port());
+        let full = self.flows >= self.most.0;
+        let place = self.route(speaker, (host, address), port, method, full)?;
+        let Some(route) = place.and_then(|place| self.routes.get_mut(place)) else {
+            self.beyond = self.beyond.saturating_add(1);
+            return Ok(());
+        };
+        route.address = [route.address, address].into_iter().flatten().min();
+        let segments = clear.as_deref().map(|path| path.split('/'));
+        if full && !route.paths.knows(segments.clone()) {
+            self.beyond = self.beyond.saturating_add(1);
+            return Ok(());
+        }
+        let new = match segments {
+            Some(segments) => route.paths.add(segments, seen),
+            None => route.paths.add_without_path(seen),
+        };
+        self.flows = self.flows.saturating_add(u64::from(new));
+        Ok(())
+    }
+
+    /// The place of the route in the list; none for a new one if it is full.
+    fn route(
+        &mut self,
+        speaker: usize,
+        (host, address): (Option<&str>, Option<IpAddr>),
+        port: Option<u16>,
+        method: Option<&str>,
+        full: bool,
+    ) -> Result<Option<usize>, Aside> {
+        let unnamed = address.filter(|_| host.is_none());
+        let hash = self.hashes.hash_one((speaker, host, unnamed, port, method));
+        let same = |(_, place): &(u64, usize)| {
+            self.routes.get(*place).is_some_and(|route| {
+                let whereto = match &route.whereto {
+                    Whereto::Host(known) => Some(known.as_str()) == host,
+                    Whereto::Address(known) => Some(*known) == unnamed,
+                };
+                whereto && (route.speaker, route.port, route.method.as_deref()) == (speaker, port, method)
+            })
+        };
+        if let Some((_, place)) = self.places.find(hash, same) {
+            return Ok(Some(*place));
+        }
+        let whereto = match (host, unnamed) {
+            (Some(host), _) => Whereto::Host(host.into()),
+            (None, Some(address)) => Whereto::Address(address),
+            (None, None) => return Err(Aside::NoDestination),
+        };
+        if full {
+            return Ok(None);
+        }
+        let place = self.routes.len();
+        let method = method.map(String::from);
+        self.routes.push(Route { speaker, whereto, address, port, method, paths: Place::default() });
+        self.places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
+        Ok(Some(place))
+    }
+
+    /// The speaker of this number.
+    pub(super) fn speaker_of(&self, number: usize) -> Option<&Speaker> {
+        self.speakers.list().get(number)
+    }
+}
+
+/// The segments behind the first slash, where a pattern can say them: not cut, and without stars.
+fn plain_path(path: &str) -> Option<std::borrow::Cow<'_, str>> {
+    clear_path(path).filter(|path| !path.contains('*') && !path.split('/').any(is_mark))
+}
+
+fn is_method(method: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=MAX_METHOD).contains(&method.len()) && method.bytes().all(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procgate_identity::UnixNanos;
+
+    const RECORD: &str = r#"{"v":1,"time":"2026-11-23T14:45:57.000000001Z","id":"7f","mode":"audit","decision":"deny","reason":"no-matching-rule","direction":"outbound","sub":"spiffe://x/ns/a/sa/b/container/c","exe":"sha256:0000000000000000000000000000000000000000000000000000000000000000","destination":{"host":"HOST"},"method":"GET","path":"PATH"}"#;
+
+    #[test]
+    fn beyond_the_bound_new_flows_are_counted_and_known_ones_go_on() {
+        let mut flows = Flows { most: Most(3), ..Flows::default() };
+        let pod = Pod::new("pod");
+        for (host, path) in [("a", "/a"), ("a", "/b"), ("b", "/a"), ("c", "/a"), ("b", "/c"), ("a", "/a")] {
+            let text = RECORD.replace("HOST", host).replace("PATH", path);
+            flows.record(&Record::parse(&text).unwrap(), &pod);
+        }
+        assert_eq!((flows.routes.len(), flows.flows, flows.beyond, flows.all.count), (2, 3, 2, 6));
+        assert_eq!(flows.all.last, UnixNanos(1_795_445_157_000_000_001));
+    }
+}

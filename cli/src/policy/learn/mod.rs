@@ -1,0 +1,156 @@
+//! `procgate policy learn`: from what audit mode saw to the rules that would allow it.
+//!
+//! Logs become flows with their evidence (`flows`, `paths`, `evidence`), or a file of them (`summary`).
+//! Of these, `review` sets apart what a person should look at, `programs` finds the processes,
+//! `proposal` makes the rules, as general as `generalise` lets it, and `document` puts them into the
+//! policy's own text.
+
+mod baseline;
+mod document;
+mod evidence;
+mod flows;
+mod generalise;
+mod judge;
+mod lesson;
+mod names;
+mod paths;
+mod programs;
+mod proposal;
+mod report;
+mod review;
+mod row;
+mod settled;
+mod summary;
+mod told;
+mod unproposed;
+
+use super::document as policy_file;
+use crate::failure::{Failure, Problem};
+use crate::files;
+use crate::records::{LogArgs, Tally};
+use core::ops::ControlFlow;
+use evidence::Pod;
+use flows::Flows;
+use judge::Judge;
+use procgate_policy::Policy;
+use report::Learnt;
+use review::Bar;
+use std::path::{Path, PathBuf};
+
+const EXAMPLE: &str = "\
+Examples:
+  procgate policy learn --merge policy.yaml access.log
+  procgate policy learn --merge policy.yaml --out policy.yaml logs/*.gz
+  procgate policy learn --partial monday.ndjson logs/monday/*.gz
+  procgate policy learn --merge policy.yaml --combine monday.ndjson tuesday.ndjson
+
+Run the policy in mode audit, with the keys in place, and learn from the access logs of some days. What is \
+proposed is printed, or written to --out: the policy's own text, in which comments, order and names stay, with \
+new processes, destinations and rules, each with its evidence behind it. What the policy allows already, or \
+denies by a rule, is left alone. Nothing is proposed for connections whose identity did not verify.
+
+The exit code is 0, whatever was found; 2 if a file cannot be read or, with --strict, a line not understood.";
+
+/// Propose processes, destinations and rules for what audit mode saw.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+#[command(group = clap::ArgGroup::new("aim").required(true).multiple(false).args(["merge", "partial"]))]
+pub(crate) struct Args {
+    #[command(flatten)]
+    logs: LogArgs,
+    /// The policy, YAML or JSON, that the proposal is put into.
+    #[arg(long, value_name = "POLICY")]
+    merge: Option<PathBuf>,
+    /// Write the policy with the proposal to this file, which may be the policy itself.
+    #[arg(long, value_name = "FILE", requires = "merge")]
+    out: Option<PathBuf>,
+    /// Write a summary of the logs to this file instead, to be combined with others.
+    #[arg(long, value_name = "FILE")]
+    partial: Option<PathBuf>,
+    /// The given files are summaries, not logs.
+    #[arg(long, conflicts_with_all = ["pod", "strict"])]
+    combine: bool,
+    /// An executable seen less often than this is set apart for review.
+    #[arg(long, value_name = "COUNT", default_value_t = Bar::default().rare)]
+    rare: u64,
+    /// An executable first seen within so many hours before the end of the logs is set apart for review, if
+    /// the logs reach back twice as far.
+    #[arg(long, value_name = "HOURS", default_value_t = Bar::default().new_within)]
+    new_within: u64,
+    /// Propose one rule for all that have the same value of this label, where it explains what was seen.
+    #[arg(long, value_name = "LABEL", requires = "merge")]
+    baseline: Option<String>,
+}
+
+/// Learns, and writes what was asked for.
+pub(crate) fn run(args: Args) -> Result<Learnt, Failure> {
+    let mut flows = Flows::default();
+    let tally =
+        if args.combine { combine(args.logs.files(), &mut flows)? } else { read(&args.logs, &mut flows)? };
+    if let Some(path) = &args.partial {
+        files::write_whole(path, &summary::write(&flows))?;
+    }
+    let Some(policy) = &args.merge else { return Ok(report::of_summary(&flows, tally)) };
+    let bar = Bar { rare: args.rare, new_within: args.new_within };
+    let learnt = propose(policy, &flows, bar, args.baseline.as_deref(), tally)?;
+    match &args.out {
+        Some(out) => {
+            files::write_whole(out, learnt.text())?;
+            Ok(learnt.written_to(out))
+        }
+        None => Ok(learnt),
+    }
+}
+
+fn read(logs: &LogArgs, flows: &mut Flows) -> Result<Tally, Failure> {
+    let mut pod = Pod::new("");
+    logs.read(|entry| {
+        if *pod.name != *entry.pod {
+            pod = Pod::new(entry.pod);
+        }
+        flows.record(&entry.record, &pod);
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+fn combine(summaries: &[PathBuf], flows: &mut Flows) -> Result<Tally, Failure> {
+    summaries.iter().try_for_each(|path| summary::read(path, flows))?;
+    Ok(Tally::default())
+}
+
+fn propose(
+    path: &Path,
+    flows: &Flows,
+    bar: Bar,
+    label: Option<&str>,
+    tally: Tally,
+) -> Result<Learnt, Failure> {
+    let text = files::read_text(path)?;
+    let is_json = policy_file::is_json(text.as_bytes(), path);
+    let base = policy_file::of_text(text.as_bytes(), path)?;
+    let mut doubts = review::doubts(flows, bar);
+    let programs = programs::find(flows, &mut doubts, &base.raw, &base.policy)?;
+    let names = programs.names.clone();
+    let mut proposal = proposal::make(flows, &base.raw, programs)?;
+    let baselines = baseline::find(flows, &names, &proposal);
+    if let Some(label) = label {
+        let chosen = baselines.iter().find(|baseline| baseline.label() == label).ok_or_else(|| {
+            let problem =
+                Problem::new(format!("the label {label} does not explain what was seen")).at("--baseline");
+            problem.next("leave it out, or name a label that the report names")
+        })?;
+        baseline::apply(chosen, &mut proposal);
+    }
+    let written = document::write(&text, is_json, &proposal).map_err(|problem| problem.in_file(path))?;
+    let whole = Policy::new(&proposal.whole()).map_err(Problem::new)?;
+    let judge = Judge::under(&whole, flows)?;
+    Ok(report::of(report::Parts {
+        flows,
+        proposal: &proposal,
+        doubts: &doubts,
+        judge: &judge,
+        baselines,
+        written,
+        tally,
+    }))
+}

@@ -1,0 +1,237 @@
+//! What is proposed: processes, destinations and rules, each with its evidence.
+
+use super::evidence::{Evidence, Seen};
+use super::flows::{Flows, Route};
+use super::generalise::{self, Pattern, Target};
+use super::judge::Judge;
+use super::names::Names;
+use super::paths::Place;
+use super::programs::{Addition, Programs};
+use crate::failure::Problem;
+use procgate_policy::{
+    Effect, Policy, RawDestination, RawFrom, RawPolicy, RawProcess, RawRule, RawSelector, RawTo, Reason,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Something that is proposed, and why.
+#[derive(Clone, Debug)]
+pub(super) struct Proposed<T> {
+    pub(super) item: T,
+    pub(super) evidence: Evidence,
+    /// How it goes beyond what was seen.
+    pub(super) beyond: Vec<String>,
+}
+
+/// A policy as it is, and what is to be added.
+#[derive(Debug)]
+pub(super) struct Proposal {
+    pub(super) base: RawPolicy,
+    pub(super) additions: Vec<Addition>,
+    pub(super) processes: Vec<Proposed<RawProcess>>,
+    pub(super) destinations: Vec<RawDestination>,
+    pub(super) rules: Vec<Proposed<RawRule>>,
+}
+
+impl Proposal {
+    /// The policy with all that is proposed.
+    pub(super) fn whole(&self) -> RawPolicy {
+        let mut whole = self.base.clone();
+        add(&mut whole, &self.additions);
+        whole.processes.extend(self.processes.iter().map(|proposed| proposed.item.clone()));
+        whole.destinations.extend(self.destinations.iter().cloned());
+        whole.rules.extend(self.rules.iter().map(|proposed| proposed.item.clone()));
+        whole
+    }
+}
+
+fn add(policy: &mut RawPolicy, additions: &[Addition]) {
+    for Addition { process, field, digest } in additions {
+        let Some(process) = policy.processes.get_mut(*process) else { continue };
+        match *field {
+            "code" => process.code.push(*digest),
+            "script" => process.script.push(*digest),
+            _ => process.exe.push(*digest),
+        }
+    }
+}
+
+/// One process's way to one target: what rules are made of.
+type Ways = BTreeMap<(String, Target), BTreeMap<(Option<u16>, Option<String>), Place>>;
+
+/// Makes a proposal of what the speakers did that have a process. What the policy allows already, or
+/// denies by a rule, is left alone.
+pub(super) fn make(flows: &Flows, base: &RawPolicy, programs: Programs) -> Result<Proposal, Problem> {
+    let processes = programs.new.into_iter().map(|(item, numbers)| {
+        let mut evidence = Evidence::default();
+        let of_each = numbers.iter().filter_map(|number| flows.of_speaker.get(*number));
+        of_each.for_each(|seen| evidence.add(Seen::Before(seen)));
+        Proposed { item, evidence, beyond: Vec::new() }
+    });
+    let mut proposal = Proposal {
+        base: base.clone(),
+        additions: programs.additions,
+        processes: processes.collect(),
+        destinations: Vec::new(),
+        rules: Vec::new(),
+    };
+    let policy = Policy::new(&proposal.whole()).map_err(Problem::new)?;
+    let judge = Judge::under(&policy, flows)?;
+    let (ways, hosts) = ways(flows, &programs.names, &judge);
+    let named = destinations(&mut proposal, ways.keys().map(|(_, target)| target));
+    rules(&mut proposal, &ways, &hosts, &named);
+    let used: BTreeSet<&str> = ways.keys().map(|(process, _)| process.as_str()).collect();
+    proposal.processes.retain(|proposed| used.contains(proposed.item.name.as_str()));
+    Ok(proposal)
+}
+
+/// The ways that need rules, and how many hosts or addresses each target was made from.
+fn ways(
+    flows: &Flows,
+    names: &[Option<String>],
+    judge: &Judge<'_>,
+) -> (Ways, BTreeMap<(String, Target), usize>) {
+    let mut kept: BTreeMap<&str, Vec<(&Route, Place)>> = BTreeMap::new();
+    for route in &flows.routes {
+        let Some(name) = names.get(route.speaker).and_then(Option::as_deref) else { continue };
+        let mut place = Place::default();
+        let mut any = false;
+        route.paths.each(&mut Vec::new(), &mut |path, evidence| {
+            let reason = judge.finding(route, path).map(|finding| finding.reason);
+            if reason == Some(Reason::NoMatchingRule) {
+                any = true;
+                let seen = Seen::Before(evidence);
+                match route.method {
+                    Some(_) => place.add(path.iter().map(String::as_str), seen),
+                    None => place.add_without_path(seen),
+                };
+            }
+        });
+        if any {
+            kept.entry(name).or_default().push((route, place));
+        }
+    }
+    let (mut ways, mut hosts) = (Ways::new(), BTreeMap::new());
+    for (process, routes) in kept {
+        let places = routes.iter().map(|(route, _)| route.whereto.clone()).collect();
+        let targets = generalise::targets(&places);
+        for target in targets.values() {
+            let made_from = hosts.entry((process.to_owned(), target.clone())).or_insert(0_usize);
+            *made_from = made_from.saturating_add(1);
+        }
+        for (route, place) in routes {
+            let Some(target) = targets.get(&route.whereto) else { continue };
+            let way = ways.entry((process.to_owned(), target.clone())).or_default();
+            let port = route.port.filter(|port| *port > 0);
+            way.entry((port, route.method.clone())).or_default().take_in(&place);
+        }
+    }
+    (ways, hosts)
+}
+
+/// The name of the destination of each target: one of the policy's that is this and no more, or a new one.
+fn destinations<'t>(
+    proposal: &mut Proposal,
+    targets: impl Iterator<Item = &'t Target>,
+) -> BTreeMap<Target, String> {
+    let mut names = Names::taken(proposal.base.destinations.iter().map(|known| known.name.as_str()));
+    let mut named = BTreeMap::new();
+    for target in targets.collect::<BTreeSet<_>>() {
+        let (hosts, cidrs) = match target {
+            Target::Hosts(pattern) => (vec![pattern.clone()], Vec::new()),
+            Target::Range(range) => (Vec::new(), vec![range.clone()]),
+        };
+        let same = |known: &&RawDestination| known.hosts == hosts && known.cidrs == cidrs;
+        if let Some(known) = proposal.base.destinations.iter().find(same) {
+            named.insert(target.clone(), known.name.clone());
+            continue;
+        }
+        let name = match target {
+            Target::Hosts(pattern) => {
+                let host = pattern.trim_start_matches("*.");
+                let first = host.split('.').next().unwrap_or(host);
+                names.take(if host == pattern { first } else { host }, &[host])
+            }
+            Target::Range(range) => names.take(range, &[]),
+        };
+        named.insert(target.clone(), name.clone());
+        proposal.destinations.push(RawDestination { name, hosts, cidrs, labels: Vec::new() });
+    }
+    named
+}
+
+/// What rules of one process and one destination have in common, but for the ports.
+type Asked = (Vec<String>, Vec<String>);
+
+fn rules(
+    proposal: &mut Proposal,
+    ways: &Ways,
+    hosts: &BTreeMap<(String, Target), usize>,
+    named: &BTreeMap<Target, String>,
+) {
+    let mut names = Names::taken(proposal.base.rules.iter().map(|rule| rule.name.as_str()));
+    for ((process, target), way) in ways {
+        let Some(destination) = named.get(target) else { continue };
+        let made_from = hosts.get(&(process.clone(), target.clone())).copied().unwrap_or(1);
+        let mut by_asked: BTreeMap<Asked, (BTreeSet<u16>, Evidence, bool)> = BTreeMap::new();
+        for (port, methods) in by_port(way) {
+            for (paths, (methods, evidence, general)) in methods {
+                let entry = by_asked.entry((methods, paths)).or_default();
+                entry.0.extend(port);
+                entry.1.add(Seen::Before(&evidence));
+                entry.2 |= general;
+            }
+        }
+        for ((methods, paths), (ports, evidence, general)) in by_asked {
+            let mut beyond = Vec::new();
+            if made_from > 1 {
+                beyond.push(format!("{made_from} hosts or addresses taken as {}", text(target)));
+            }
+            if general {
+                beyond.push("names in paths folded".into());
+            }
+            let listed = generalise::ports(&ports);
+            if listed.len() < ports.len() {
+                beyond.push(format!("{} ports taken as a range", ports.len()));
+            }
+            let to = RawTo { selector: one(destination), ports: listed, methods, paths };
+            let item = RawRule {
+                name: names.take(&format!("{process}-to-{destination}"), &[]),
+                effect: Effect::Allow,
+                from: Some(RawFrom::Selected(one(process))),
+                to: Some(to),
+                description: None,
+            };
+            proposal.rules.push(Proposed { item, evidence, beyond });
+        }
+    }
+}
+
+fn one(name: &str) -> RawSelector {
+    RawSelector { names: vec![name.into()], ..RawSelector::default() }
+}
+
+fn text(target: &Target) -> &str {
+    match target {
+        Target::Hosts(text) | Target::Range(text) => text,
+    }
+}
+
+/// For each port, the methods that have the same paths put together.
+type Methods = BTreeMap<Vec<String>, (Vec<String>, Evidence, bool)>;
+
+fn by_port(way: &BTreeMap<(Option<u16>, Option<String>), Place>) -> BTreeMap<Option<u16>, Methods> {
+    let mut ports: BTreeMap<Option<u16>, Methods> = BTreeMap::new();
+    for ((port, method), place) in way {
+        let patterns = generalise::patterns(place);
+        let mut paths: Vec<String> = match method {
+            Some(_) => patterns.iter().map(ToString::to_string).collect(),
+            None => Vec::new(),
+        };
+        paths.sort_unstable();
+        let entry = ports.entry(*port).or_default().entry(paths).or_default();
+        entry.0.extend(method.clone());
+        patterns.iter().for_each(|pattern| entry.1.add(Seen::Before(&pattern.evidence)));
+        entry.2 |= patterns.iter().any(Pattern::is_general);
+    }
+    ports
+}

@@ -1,0 +1,167 @@
+//! What was seen, as a file: a JSON object a line, each a flow or something set aside, with its evidence.
+//!
+//! The lines stand for themselves, so putting summaries together is putting files together, and any
+//! engine that can group and sum can make or combine them. The fields are in docs/learning.md.
+
+use super::evidence::Seen;
+use super::flows::Flows;
+use super::row::Row;
+use crate::failure::{Failure, Problem};
+use crate::files::unreadable;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+/// Bytes of a line: a flow has a kilobyte or two, and 64 names of pods at most.
+const MAX_LINE_BYTES: u64 = 256 * 1024;
+
+/// Writes everything that was seen.
+pub(super) fn write(flows: &Flows) -> String {
+    let mut lines = Vec::new();
+    for route in &flows.routes {
+        let Some(speaker) = flows.speaker_of(route.speaker) else { continue };
+        let stray = flows.strays.get(route.speaker).and_then(Option::as_deref);
+        route.paths.each(&mut Vec::new(), &mut |path, evidence| {
+            let mut row = Row::of(evidence, "flow");
+            row.speaker(speaker, stray);
+            row.route(route, path);
+            lines.push(row.line());
+        });
+    }
+    for ((number, aside), evidence) in &flows.aside {
+        let Some(speaker) = flows.speaker_of(*number) else { continue };
+        let mut row = Row::of(evidence, aside.code());
+        row.speaker(speaker, flows.strays.get(*number).and_then(Option::as_deref));
+        lines.push(row.line());
+    }
+    lines.extend(flows.unverified.iter().map(|(reason, evidence)| Row::of(evidence, reason).line()));
+    lines.sort_unstable();
+    lines.concat()
+}
+
+/// Takes a summary in; `-` is standard input.
+pub(super) fn read(path: &Path, flows: &mut Flows) -> Result<(), Failure> {
+    let source: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(|error| unreadable(path, &error))?)
+    };
+    take_all(BufReader::new(source), path, flows)
+}
+
+fn take_all(mut source: impl BufRead, path: &Path, flows: &mut Flows) -> Result<(), Failure> {
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        let mut bounded = source.by_ref().take(MAX_LINE_BYTES);
+        if bounded.read_until(b'\n', &mut line).map_err(|error| unreadable(path, &error))? == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        take(&line, flows).map_err(|what| {
+            let problem = Problem::new(what).at(format!("{}:{number}", path.display()));
+            problem.next("give files that `procgate policy learn --partial` wrote, or lines of that form")
+        })?;
+    }
+    Ok(())
+}
+
+fn take(line: &[u8], flows: &mut Flows) -> Result<(), String> {
+    let row = Row::parse(line)?;
+    let evidence = row.evidence()?;
+    let record = row.record(evidence.last)?;
+    flows.add(&record, row.lesson(&record)?, row.path()?, Seen::Before(&evidence));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::evidence::Pod;
+    use super::*;
+    use core::net::SocketAddr;
+    use procgate_identity::{Digest, UnixNanos};
+    use procgate_policy::{Direction, Mode, Reason, Record};
+    use proptest::prelude::*;
+    use std::borrow::Cow;
+
+    /// Few of everything, so that much falls together, and names enough to fold.
+    fn record() -> impl Strategy<Value = Record<'static>> {
+        let segment = prop_oneof![
+            (0..90u32).prop_map(|index| format!("n{index}x")),
+            (0..9u32).prop_map(|index| index.to_string()),
+            Just(String::new()),
+            Just("a%2Db".into()),
+        ];
+        let path = proptest::collection::vec(segment, 1..4).prop_map(|names| format!("/{}", names.join("/")));
+        let who = (0..3u8, proptest::option::of(0..2u8), 0..2u8);
+        let whereto = (proptest::option::of(0..3u8), proptest::option::of(0..3u8));
+        let reason = proptest::sample::select(&Reason::ALL);
+        let when = (0..60u64, any::<bool>());
+        (path, who, whereto, proptest::option::of(0..2u8), reason, when).prop_map(
+            |(path, (exe, code, label), (host, ip), method, reason, (hour, enforced))| Record {
+                time: UnixNanos(hour.saturating_mul(3_600_000_000_000).saturating_add(1)),
+                id: "".into(),
+                mode: if enforced { Mode::Enforce } else { Mode::Audit },
+                reason,
+                detail: None,
+                direction: Direction::Outbound,
+                carrier: None,
+                subject: Some("spiffe://shop.example/ns/shop/sa/a/container/a".into()),
+                process: None,
+                exe: Some(Digest::of(&[exe])),
+                code: code.map(|code| Digest::of(&[code])),
+                stray: code.is_none().then(|| (format!("/tmp/{label}").into(), None)),
+                script: None,
+                name: Some("/a".into()),
+                labels: vec![("tier".into(), label.to_string().into())],
+                rule: None,
+                nearest: None,
+                host: host.map(|host| format!("h{host}.example:80").into()),
+                address: ip.map(|ip| SocketAddr::from(([10, 0, 0, ip], 80))),
+                sni: None,
+                method: method.map(|method| ["GET", "POST"].map(Cow::Borrowed)[usize::from(method)].clone()),
+                path: method.map(|_| path.into()),
+            },
+        )
+    }
+
+    fn learnt<'r>(records: impl IntoIterator<Item = &'r (Record<'static>, u8)>) -> String {
+        let mut flows = Flows::default();
+        for (record, pod) in records {
+            // More pods than are kept, each with one record or a few.
+            flows.record(record, &Pod::new(&format!("pod-{}-{}", pod, record.time.0 % 7)));
+        }
+        write(&flows)
+    }
+
+    fn combined(summaries: &[&str]) -> String {
+        let mut flows = Flows::default();
+        for summary in summaries {
+            take_all(summary.as_bytes(), Path::new("summary"), &mut flows).unwrap();
+        }
+        write(&flows)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn in_whatever_parts_and_order_logs_are_read_the_summary_is_the_same(
+            records in proptest::collection::vec((record(), any::<u8>()), 0..300),
+            first in 0..300usize,
+            second in 0..300usize,
+        ) {
+            let whole = learnt(&records);
+            let (a, rest) = records.split_at(first.min(records.len()));
+            let (b, c) = rest.split_at(second.min(rest.len()));
+            let [a, b, c] = [a, b, c].map(learnt);
+            prop_assert_eq!(&combined(&[&a, &b, &c]), &whole);
+            prop_assert_eq!(&combined(&[&c, &a, &b]), &whole);
+            prop_assert_eq!(&combined(&[&combined(&[&b, &a]), &c]), &whole);
+            prop_assert_eq!(&combined(&[&a, &combined(&[&c, &b])]), &whole);
+            prop_assert_eq!(&learnt(records.iter().rev()), &whole);
+        }
+    }
+}

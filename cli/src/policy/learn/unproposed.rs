@@ -1,0 +1,143 @@
+//! What was seen and is not proposed: for a person to look at, or because nothing can be said.
+
+use super::evidence::{Evidence, Seen};
+use super::flows::Flows;
+use super::judge::Judge;
+use super::lesson::Aside;
+use super::review::Doubt;
+use super::told::Told;
+use crate::escape::escape;
+use crate::records::Speaker;
+use core::fmt;
+use procgate_policy::Reason;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// An executable that a person should look at first.
+#[derive(Debug, Serialize)]
+pub(super) struct Doubted {
+    doubt: Doubt,
+    #[serde(flatten)]
+    speaker: Who,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stray: Option<String>,
+    #[serde(flatten)]
+    evidence: Told,
+}
+
+/// Who it is.
+#[derive(Clone, Debug, Serialize)]
+struct Who {
+    subject: String,
+    name: String,
+    exe: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    script: Option<String>,
+}
+
+impl From<&Speaker> for Who {
+    fn from(speaker: &Speaker) -> Self {
+        Self {
+            subject: speaker.subject.clone(),
+            name: speaker.name.clone(),
+            exe: speaker.exe.to_string(),
+            code: speaker.code.map(|code| code.to_string()),
+            script: speaker.script.map(|script| script.to_string()),
+        }
+    }
+}
+
+/// Connections with an identity for which no rule is proposed.
+#[derive(Debug, Serialize)]
+pub(super) struct SetAside {
+    why: &'static str,
+    #[serde(skip)]
+    words: &'static str,
+    #[serde(flatten)]
+    speaker: Who,
+    #[serde(flatten)]
+    evidence: Told,
+}
+
+pub(super) fn review(flows: &Flows, doubts: &[Option<Doubt>]) -> Vec<Doubted> {
+    let speakers = flows.speakers.list().iter().zip(doubts).enumerate();
+    let doubted = speakers.filter_map(|(number, (speaker, doubt))| {
+        Some(Doubted {
+            doubt: (*doubt)?,
+            speaker: speaker.into(),
+            stray: flows.strays.get(number).cloned().flatten(),
+            evidence: flows.of_speaker.get(number)?.into(),
+        })
+    });
+    let mut doubted: Vec<Doubted> = doubted.collect();
+    doubted.sort_by(|a, b| {
+        (&a.speaker.subject, &a.speaker.name, &a.speaker.exe).cmp(&(
+            &b.speaker.subject,
+            &b.speaker.name,
+            &b.speaker.exe,
+        ))
+    });
+    doubted
+}
+
+pub(super) fn aside(flows: &Flows) -> Vec<SetAside> {
+    let all = flows.aside.iter().filter_map(|((number, aside), evidence)| {
+        Some(SetAside {
+            why: aside.code(),
+            words: aside.words(),
+            speaker: flows.speaker_of(*number)?.into(),
+            evidence: evidence.into(),
+        })
+    });
+    all.collect()
+}
+
+/// Flows of trusted executables that a rule of the policy denies.
+pub(super) fn denied(flows: &Flows, doubts: &[Option<Doubt>], judge: &Judge<'_>) -> Vec<SetAside> {
+    let mut by_speaker: BTreeMap<usize, Evidence> = BTreeMap::new();
+    for route in &flows.routes {
+        if doubts.get(route.speaker).copied().flatten().is_some() {
+            continue;
+        }
+        route.paths.each(&mut Vec::new(), &mut |path, evidence| {
+            if judge.finding(route, path).is_some_and(|finding| finding.reason == Reason::DeniedByRule) {
+                by_speaker.entry(route.speaker).or_default().add(Seen::Before(evidence));
+            }
+        });
+    }
+    let told = by_speaker.iter().filter_map(|(number, evidence)| {
+        let aside = Aside::DeniedByRule;
+        let speaker = flows.speaker_of(*number)?.into();
+        Some(SetAside { why: aside.code(), words: aside.words(), speaker, evidence: evidence.into() })
+    });
+    told.collect()
+}
+
+pub(super) fn unverified(flows: &Flows) -> BTreeMap<&'static str, Told> {
+    flows.unverified.iter().map(|(reason, evidence)| (*reason, evidence.into())).collect()
+}
+
+impl fmt::Display for Doubted {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "for review: {} {}", self.speaker, self.doubt.words())?;
+        if let Some(stray) = self.stray.as_ref().filter(|_| self.doubt == Doubt::OffList) {
+            write!(out, " ({})", escape(stray))?;
+        }
+        write!(out, ": {}", self.evidence)
+    }
+}
+
+impl fmt::Display for SetAside {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "not proposed: {} {}: {}", self.speaker, self.words, self.evidence)
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.name.is_empty() { "(unnamed)" } else { &self.name };
+        write!(out, "{} in {}, exe {}", escape(name), escape(&self.subject), self.exe)
+    }
+}

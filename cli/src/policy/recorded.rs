@@ -1,0 +1,97 @@
+//! A connection that a log tells of.
+
+use super::question::Question;
+use super::replay::destination;
+use super::speaker::Speaker;
+use crate::failure::{Failure, Problem};
+use crate::records::{self, HowArgs};
+use core::net::{Ipv4Addr, SocketAddr};
+use core::ops::ControlFlow;
+use procgate_identity::{
+    Claims, Labels, Lifetime, Refusal, RefusalReason, Serial, Stray, Subject, TOKEN_LIFE_SECONDS,
+};
+use procgate_policy::{Policy, Reason, Record};
+use std::path::PathBuf;
+
+/// The record with this id, or the first one, as a question to a policy.
+pub(super) fn find(
+    logs: &[PathBuf],
+    how: &HowArgs,
+    id: Option<&str>,
+    policy: &Policy,
+) -> Result<Question, Failure> {
+    let mut found = None;
+    records::read(logs, how, |entry| {
+        if id.is_some_and(|id| entry.record.id != id) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        found = Some(question(&entry.record, policy)?);
+        Ok(ControlFlow::Break(()))
+    })?;
+    let lacking = || match id {
+        Some(id) => Problem::new(format!("no record has the id {id}"))
+            .at("--id")
+            .next("name the log of the proxy that decided, or an older one of it"),
+        None => Problem::new("no record in it").at("the log").next("give a log with the filter's records"),
+    };
+    found.ok_or_else(|| lacking().into())
+}
+
+fn question(record: &Record<'_>, policy: &Policy) -> Result<Question, Failure> {
+    let destination = destination(record);
+    Ok(Question {
+        speaker: speaker(record, policy)?,
+        host: destination.host.map(Into::into),
+        address: destination.address,
+        http: destination.http.map(|http| (http.method.into(), http.path.into())),
+        decided: Some(record.reason),
+    })
+}
+
+/// Who spoke. Of a refused identity a record tells only why it was refused.
+fn speaker(record: &Record<'_>, policy: &Policy) -> Result<Speaker, Failure> {
+    let detail = record.detail.as_deref().unwrap_or_default();
+    match record.reason {
+        Reason::Identity(RefusalReason::NoIdentity) => return Ok(Speaker::Absent),
+        Reason::Identity(reason) => return Ok(Speaker::Refused(Refusal::new(reason, detail))),
+        Reason::PeerMismatch | Reason::Internal => {
+            let problem = Problem::new(format!("decided as {} before any policy was asked", record.reason));
+            return Err(problem.at("the record").next(record.reason.next_step()).into());
+        }
+        Reason::Allowed
+        | Reason::UnknownProcess
+        | Reason::WrongContainer
+        | Reason::CodeChanged
+        | Reason::DeniedByRule
+        | Reason::NoMatchingRule => {}
+    }
+    if record.subject.is_none() {
+        return Ok(Speaker::Absent);
+    }
+    let claims = claims(record).ok_or_else(|| {
+        Problem::new("tells of an identity that no shim makes")
+            .at("the record")
+            .next("give one as it was written")
+    })?;
+    Ok(Speaker::vouched(claims, policy.trusted_keys(), record.time)?)
+}
+
+fn claims(record: &Record<'_>) -> Option<Claims> {
+    let subject: Subject = record.subject.as_deref()?.parse().ok()?;
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let labels = record.labels.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+    let stray = record.stray.as_ref().map(|(path, digest)| Stray { path: path.to_string(), digest: *digest });
+    Some(Claims {
+        subject,
+        lifetime: Lifetime::starting(record.time, TOKEN_LIFE_SECONDS),
+        serial: Serial(record.time.0),
+        exe: record.exe?,
+        code: record.code,
+        stray,
+        script: record.script,
+        name: record.name.as_deref().unwrap_or_default().into(),
+        labels: Labels::from_pairs(labels).ok()?,
+        source: nowhere,
+        destination: record.address.unwrap_or(nowhere),
+    })
+}

@@ -1,0 +1,188 @@
+//! Records of decisions, read from logs line by line: from access logs as the filter's proxy writes
+//! them, or bare, a record a line. Memory does not grow with the log.
+//!
+//! Logs are what they are: cut off, rotated, mixed with lines of other programs. Whatever is no record
+//! is counted and its place noted, and reading goes on; [`Tally`] tells it in the end.
+
+mod lines;
+mod progress;
+mod recognise;
+mod speakers;
+mod tally;
+
+pub(crate) use speakers::{Speaker, Speakers};
+pub(crate) use tally::Tally;
+
+use crate::failure::{Failure, Problem};
+use core::ops::ControlFlow;
+use lines::{Line, Lines};
+use procgate_identity::UnixNanos;
+use procgate_policy::Record;
+use progress::Progress;
+use std::path::{Path, PathBuf};
+use tally::{Kind, Place};
+
+/// How far a record may lie before one that stands above it. An access log has a line when a request
+/// or connection *ends*, and its record has the time of the decision, so some disorder is the rule.
+const DISORDER_NANOS: u64 = 3_600 * 1_000_000_000;
+
+/// Which logs to read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogArgs {
+    /// Access logs or bare records, gzipped or not; '-' is standard input.
+    #[arg(value_name = "LOG", required = true)]
+    logs: Vec<PathBuf>,
+    #[command(flatten)]
+    how: HowArgs,
+}
+
+/// How to read them: for verbs that have an option of their own for the logs' names.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HowArgs {
+    /// The pod that all these logs are of [default: each file is a pod's, rotated files one together].
+    #[arg(long, value_name = "NAME")]
+    pod: Option<String>,
+    /// Fail (exit code 2) if a line could not be understood, instead of counting it.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// A record and where it stands.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) record: Record<'a>,
+    /// Whose log it is: as it was given, or else the name of the file.
+    pub(crate) pod: &'a str,
+}
+
+impl LogArgs {
+    /// The files.
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        &self.logs
+    }
+
+    /// As [`read`].
+    pub(crate) fn read(
+        &self,
+        each: impl FnMut(Entry<'_>) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<Tally, Failure> {
+        read(&self.logs, &self.how, each)
+    }
+}
+
+/// Gives every record of the logs to `each`, in their order, until that breaks off.
+///
+/// # Errors
+/// A log that cannot be opened, what `each` fails with, and under `--strict` all that was noted.
+pub(crate) fn read(
+    logs: &[PathBuf],
+    how: &HowArgs,
+    mut each: impl FnMut(Entry<'_>) -> Result<ControlFlow<()>, Failure>,
+) -> Result<Tally, Failure> {
+    let mut reading = Reading { tally: Tally::default(), progress: Progress::start(), buffer: String::new() };
+    for path in logs {
+        let pod = how.pod.clone().unwrap_or_else(|| pod_of(path));
+        if reading.file(path, &pod, &mut each)?.is_break() {
+            break;
+        }
+    }
+    reading.progress.finish(&reading.tally);
+    if how.strict { reading.tally.strictly() } else { Ok(reading.tally) }
+}
+
+/// What is carried from line to line.
+struct Reading {
+    tally: Tally,
+    progress: Progress,
+    /// Where a record is unescaped to that stands as text in an access log's line.
+    buffer: String,
+}
+
+impl Reading {
+    fn file(
+        &mut self,
+        path: &Path,
+        pod: &str,
+        each: &mut impl FnMut(Entry<'_>) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<ControlFlow<()>, Failure> {
+        let mut lines = Lines::open(path)?;
+        let before = self.tally.records();
+        let mut newest = UnixNanos(0);
+        let file = self.tally.file(path);
+        loop {
+            self.progress.show(&self.tally);
+            let number = lines.number();
+            let place = Place { file, line: number };
+            let line = match lines.next() {
+                Ok(Line::Text(line)) => line,
+                Ok(Line::TooLong) => {
+                    self.tally.note(Kind::TooLong, place, None);
+                    continue;
+                }
+                Ok(Line::End) => break,
+                Err(error) => {
+                    self.tally.note(Kind::CutOff, place, Some(error.to_string()));
+                    break;
+                }
+            };
+            let record = match recognise::record(line, &mut self.buffer) {
+                Ok(Some(record)) => record,
+                Ok(None) => {
+                    self.tally.without_record();
+                    continue;
+                }
+                Err((kind, what)) => {
+                    self.tally.note(kind, place, what);
+                    continue;
+                }
+            };
+            self.tally.record();
+            if record.time.0 < newest.0.saturating_sub(DISORDER_NANOS) {
+                self.tally.note(Kind::ClockBack, place, None);
+            }
+            newest = newest.max(record.time);
+            if each(Entry { record, pod })?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        if self.tally.records() == before {
+            self.tally.note(Kind::Empty, Place { file, line: 0 }, None);
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// The file's name as it was given, without what rotation put behind it: `.gz`, `.1`, `-20261123`.
+fn pod_of(path: &Path) -> String {
+    let name = path.to_string_lossy();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let bare = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let bare = bare.strip_suffix(['.', '-']).filter(|bare| !bare.is_empty() && bare.len() < name.len());
+    bare.unwrap_or(name).into()
+}
+
+/// The problem of a log that cannot be opened or decoded from the start.
+fn unusable(path: &Path, error: &std::io::Error) -> Problem {
+    crate::files::unreadable(path, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_files_are_one_pod_s() {
+        for (path, pod) in [
+            ("logs/checkout-7f/access.log", "logs/checkout-7f/access.log"),
+            ("access.log.1", "access.log"),
+            ("access.log.12.gz", "access.log"),
+            ("access.log-20261123.gz", "access.log"),
+            ("checkout-7f.gz", "checkout-7f"),
+            ("pod-7", "pod"),
+            ("7", "7"),
+            ("-", "-"),
+        ] {
+            assert_eq!(pod_of(Path::new(path)), pod, "{path}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `procgate policy diff`.
+
+use crate::place::{Place, Ran};
+use crate::policy::shop;
+use serde_json::Value;
+
+/// `policy.yaml` beside `after.yaml`, which is the same with one text replaced by another.
+fn changed(from: &str, to: &str) -> Place {
+    let place = shop("enforce");
+    let text = place.read("policy.yaml");
+    assert!(text.contains(from), "{from}: {text}");
+    place.write("after.yaml", text.replacen(from, to, 1).as_bytes());
+    place
+}
+
+fn diff(place: &Place) -> Ran {
+    place.run(&["policy", "diff", "policy.yaml", "after.yaml", "--output", "json"])
+}
+
+/// Kind, before and after: the rule or, without, the reason.
+fn changes(ran: &Ran) -> Vec<[String; 3]> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let decided =
+        |outcome: &Value| text(if outcome["rule"].is_null() { &outcome["reason"] } else { &outcome["rule"] });
+    let changes = ran.json()["changes"].as_array().unwrap().clone();
+    changes
+        .iter()
+        .map(|change| [text(&change["kind"]), decided(&change["before"]), decided(&change["after"])])
+        .collect()
+}
+
+#[test]
+fn a_policy_does_not_differ_from_itself_written_otherwise() {
+    let place = changed("ports: [8080]", "ports: [\"8080-8080\", 8080]");
+    let ran = place.run(&["policy", "diff", "policy.yaml", "policy.yaml"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "nothing differs\n"));
+    assert_eq!(changes(&diff(&place)), <[[String; 3]; 0]>::default());
+}
+
+#[test]
+fn what_a_wider_rule_allows_is_newly_allowed_and_explained_alike() {
+    let place = changed("methods: [POST]", "methods: [POST, GET]");
+    let ran = diff(&place);
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""), "{ran:?}");
+    let wanted = [
+        ["newly-allowed", "no-matching-rule", "checkout-pays"].map(String::from),
+        ["decided-otherwise", "same-segment", "checkout-pays"].map(String::from),
+    ];
+    assert_eq!(changes(&ran), wanted);
+    for change in ran.json()["changes"].as_array().unwrap() {
+        let example: Vec<&str> =
+            change["example"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        for (file, side) in [("policy.yaml", "before"), ("after.yaml", "after")] {
+            let line = [&["policy", "explain", "--policy", file, "--output", "json"][..], &example].concat();
+            let explained = place.run(&line).json();
+            assert_eq!(
+                (&explained["reason"], &explained["rule"]),
+                (&change[side]["reason"], &change[side]["rule"])
+            );
+        }
+    }
+    let text = place.run(&["policy", "diff", "policy.yaml", "after.yaml"]).out;
+    assert!(
+        text.starts_with(
+            "rule checkout-pays: to.methods +GET\n\nnewly allowed\n  now allowed by checkout-pays\n"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("    before: denied as no-matching-rule\n      e.g. --exe sha256:"), "{text}");
+    assert!(text.contains(" --method GET --path /charge"), "{text}");
+}
+
+#[test]
+fn a_wide_deny_names_every_rule_that_it_takes_from() {
+    let deny = "\n  - name: no-web\n    deny: {to: {ports: [\"8000-9999\"]}}\n  - name: checkout-pays";
+    let place = changed("\n  - name: checkout-pays", deny);
+    let denied: Vec<String> = changes(&diff(&place))
+        .into_iter()
+        .filter(|[kind, ..]| kind == "newly-denied")
+        .map(|[_, before, after]| format!("{before} {after}"))
+        .collect();
+    let wanted = ["checkout-pays no-web", "inner-pci no-web", "ops-metrics no-web", "same-segment no-web"];
+    assert_eq!(denied, wanted);
+}
+
+#[test]
+fn another_digest_is_a_stranger_from_then_on() {
+    let exe = procgate_identity::Digest::of(b"checkout").to_string();
+    let place = changed(&exe, &procgate_identity::Digest::of(b"shell").to_string());
+    let ran = diff(&place);
+    let all = changes(&ran);
+    let has = |change: [&str; 3]| assert!(all.contains(&change.map(String::from)), "{change:?}: {all:?}");
+    has(["newly-allowed", "unknown-process", "checkout-pays"]);
+    has(["newly-allowed", "code-changed", "same-segment"]);
+    has(["newly-denied", "checkout-pays", "unknown-process"]);
+    has(["newly-denied", "checkout-pays", "code-changed"]);
+    assert_eq!(ran.json()["document"][0]["part"], "process");
+    assert_eq!(ran.json()["document"][0]["name"], "checkout");
+}
+
+#[test]
+fn keys_and_the_mode_are_differences_though_every_connection_is_judged_alike() {
+    let place = changed("mode: enforce", "mode: audit");
+    let ran = place.run(&["policy", "diff", "policy.yaml", "after.yaml"]);
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (1, "mode: enforce → audit\nevery connection is decided as before\n")
+    );
+    let place = changed("container/\n", "\n");
+    let text = place.run(&["policy", "diff", "policy.yaml", "after.yaml"]).out;
+    let scope = "spiffe://shop.example/ns/shop/sa/checkout/";
+    assert!(text.starts_with(&format!("key one: scope +{scope} -{scope}container/\n")), "{text}");
+}
+
+#[test]
+fn a_policy_with_a_mistake_is_not_compared() {
+    let place = changed("mode: enforce", "mode: maybe");
+    assert!(diff(&place).code == 2);
+    place.run(&["policy", "diff", "policy.yaml", "missing.yaml"]).refused();
+}

@@ -1,0 +1,463 @@
+//! `procgate doctor`, on the project's own configurations and on what can go wrong with them.
+
+use crate::place::{Place, Ran};
+use procgate_identity::Digest;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+
+/// A folder with the project's configuration of this kind, filled in as its users do.
+fn rendered(kind: &str) -> Place {
+    rendered_with(kind, "enforce")
+}
+
+fn rendered_with(kind: &str, mode: &str) -> Place {
+    let place = Place::new();
+    let made = place.run(&["keygen", "--kid", "one", "--output", "json"]).json();
+    let policy = json!({
+        "version": 1,
+        "mode": mode,
+        "trust": {"domain": "shop.example", "keys": [
+            {"jwk": made["entry"]["jwk"], "scope": "spiffe://shop.example/ns/shop/sa/checkout/container/"},
+        ]},
+        "processes": [{"name": "checkout", "exe": [Digest::of(b"checkout").to_string()]}],
+        "destinations": [{"name": "payments", "hosts": ["payments.shop.example"]}],
+        "rules": [{"name": "pays", "allow": {"from": {"process": "checkout"}, "to": {"destination": "payments"}}}],
+    });
+    place.write("policy.json", policy.to_string().as_bytes());
+    place.write("procgate.wasm", b"\0asm");
+    let render = Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy-config/render");
+    let status = Command::new(render)
+        .arg(place.path(""))
+        .arg(kind)
+        .env("PROCGATE_WASM", place.path("procgate.wasm"))
+        .env("PROCGATE_POLICY", place.path("policy.json"))
+        .env("PROCGATE_UPSTREAM_HOST", "127.0.0.1")
+        .env("PROCGATE_UPSTREAM_PORT", "8080")
+        .env("PROCGATE_CERTIFICATE", "proxy.pem")
+        .env("PROCGATE_CERTIFICATE_KEY", "proxy.key")
+        .env("PROCGATE_PEERS_CA", "peers.pem")
+        .env("PROCGATE_TRUST_DOMAIN", "shop.example")
+        .status();
+    assert!(status.unwrap().success());
+    place
+}
+
+fn examine(place: &Place, kind: &str) -> Ran {
+    place.run(&["doctor", "--envoy-config", &format!("{kind}.yaml"), "--output", "json"])
+}
+
+/// The ids of what has this level.
+fn found(ran: &Ran, level: &str) -> Vec<String> {
+    let checks = ran.json()["checks"].as_array().unwrap().clone();
+    let of_level = checks.iter().filter(|check| check["level"] == level);
+    of_level.map(|check| check["id"].as_str().unwrap().into()).collect()
+}
+
+/// Replaces every occurrence of a text in a file, which has to be there.
+fn change(place: &Place, file: &str, from: &str, to: &str) {
+    let text = place.read(file);
+    assert!(text.contains(from), "{file} has no {from:?}");
+    place.write(file, text.replace(from, to).as_bytes());
+}
+
+#[test]
+fn the_projects_own_configurations_have_nothing_to_complain_about() {
+    for (kind, least) in [("http", 9), ("tcp", 12), ("tls-alpn", 6), ("receiver", 9)] {
+        let place = rendered(kind);
+        let ran = examine(&place, kind);
+        assert_eq!((ran.code, found(&ran, "error"), found(&ran, "warning")), (0, vec![], vec![]), "{kind}");
+        assert!(found(&ran, "ok").len() >= least, "{kind}: {ran:?}");
+    }
+}
+
+/// What goes wrong: in which kind of configuration and which of its files, the text and what stands in its
+/// place, and what is to be found.
+type Mistake = (&'static str, &'static str, &'static str, &'static str, &'static str);
+
+const LETS_SOMEBODY_THROUGH_OR_NOBODY: &[Mistake] = &[
+    // The order of listener filters.
+    (
+        "tcp",
+        "tcp.yaml",
+        "    - name: envoy.filters.listener.original_dst\n      typed_config: *original_dst\n",
+        "",
+        "order",
+    ),
+    (
+        "tcp",
+        "tcp.yaml",
+        "    - name: procgate.original_dst\n",
+        "    - name: envoy.filters.listener.tls_inspector\n      typed_config:\n        \"@type\": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector\n    - name: procgate.original_dst\n",
+        "order",
+    ),
+    // The source.
+    (
+        "tcp",
+        "tcp.yaml",
+        "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%\"}\n    - name: procgate.original_dst",
+        "%DOWNSTREAM_REMOTE_ADDRESS%\"}\n    - name: procgate.original_dst",
+        "source",
+    ),
+    ("tcp", "tcp.yaml", "object_key: procgate.source", "object_key: procgate.sauce", "source"),
+    ("http", "http.yaml", "factory_key: envoy.string", "factory_key: envoy.hashable_string", "source"),
+    (
+        "http",
+        "http.yaml",
+        "    - name: procgate.source\n",
+        "    - name: procgate.source\n      filter_disabled: {any_match: true}\n",
+        "source",
+    ),
+    // The preface.
+    ("tcp", "tcp.yaml", "        tlv_location: FILTER_STATE\n", "", "preface"),
+    ("tcp", "tcp.yaml", "tlv_type: 0xEA", "tlv_type: 0xEB", "preface"),
+    ("tcp", "tcp.yaml", "on_tlv_present: {key: procgate}", "on_tlv_present: {key: token}", "preface"),
+    (
+        "tcp",
+        "tcp.yaml",
+        "        tlv_location: FILTER_STATE\n",
+        "        tlv_location: FILTER_STATE\n        disallowed_versions: [V2]\n",
+        "preface",
+    ),
+    (
+        "tcp",
+        "tcp.yaml",
+        "    traffic_direction: OUTBOUND\n",
+        "    traffic_direction: OUTBOUND\n    use_original_dst: true\n",
+        "hand-off",
+    ),
+    // First bytes.
+    ("tls-alpn", "tls-alpn.yaml", "receive_before_connect", "receive_before_connected", "first-bytes"),
+    ("tls-alpn", "tls-alpn.yaml", "inline_string: \"true\"", "inline_string: \"false\"", "first-bytes"),
+    (
+        "tls-alpn",
+        "tls-alpn-filter.yaml",
+        "root_id: network-stream",
+        "root_id: network-before-http",
+        "coverage",
+    ),
+    ("tls-alpn", "tls-alpn-filter.yaml", "root_id: network-stream", "root_id: stream", "root-id"),
+    // What goes past the plugin.
+    (
+        "tcp",
+        "tcp.yaml",
+        "      - name: procgate\n        config_discovery:\n          type_urls: [type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm]",
+        "      - name: other\n        config_discovery:\n          type_urls: [type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm]",
+        "coverage",
+    ),
+    (
+        "http",
+        "http.yaml",
+        "          - name: procgate\n            config_discovery:",
+        "          - name: procgate\n            disabled: true\n            config_discovery:",
+        "coverage",
+    ),
+    (
+        "http",
+        "http.yaml",
+        "          - name: procgate\n            config_discovery:",
+        "          - name: other\n            config_discovery:",
+        "coverage",
+    ),
+    (
+        "http",
+        "http.yaml",
+        "              domains: [\"*\"]\n",
+        "              domains: [\"*\"]\n              typed_per_filter_config:\n                procgate:\n                  \"@type\": type.googleapis.com/envoy.config.route.v3.FilterConfig\n                  disabled: true\n",
+        "coverage",
+    ),
+    (
+        "http",
+        "http.yaml",
+        "          codec_type: AUTO\n",
+        "          codec_type: AUTO\n          upgrade_configs:\n          - upgrade_type: websocket\n            filters:\n            - name: envoy.filters.http.router\n              typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}\n",
+        "coverage",
+    ),
+    (
+        "http",
+        "http.yaml",
+        "            config_discovery:\n",
+        "            config_discovery:\n              apply_default_config_without_warming: true\n              default_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC}\n",
+        "coverage",
+    ),
+    (
+        "tcp",
+        "tcp.yaml",
+        "    lb_policy: CLUSTER_PROVIDED\n",
+        "    lb_policy: CLUSTER_PROVIDED\n    original_dst_lb_config: {use_http_header: true}\n",
+        "destination",
+    ),
+    // The plugin itself.
+    (
+        "http",
+        "http-filter.yaml",
+        "failure_policy: FAIL_RELOAD",
+        "failure_policy: FAIL_OPEN",
+        "failure-policy",
+    ),
+    ("http", "http-filter.yaml", "failure_policy: FAIL_RELOAD", "failurePolicy: 3", "failure-policy"),
+    ("http", "http-filter.yaml", "failure_policy: FAIL_RELOAD", "fail_open: true", "failure-policy"),
+    ("tcp", "tcp-filter.yaml", "root_id: network", "root_id: connections", "root-id"),
+    ("http", "http-filter.yaml", "      vm_config:", "      root_id: network\n      vm_config:", "root-id"),
+    ("http", "http-filter.yaml", "\"version\":1", "\"version\":2", "policy"),
+    ("tcp", "tcp-filter.yaml", "\"name\":\"pays\"", "\"name\":\"paid\"", "policy"),
+    // Around it.
+    (
+        "http",
+        "http.yaml",
+        "{address: 127.0.0.1, port_value: 9901}",
+        "{address: 0.0.0.0, port_value: 9901}",
+        "admin",
+    ),
+    (
+        "receiver",
+        "receiver.yaml",
+        "require_client_certificate: true",
+        "require_client_certificate: false",
+        "peer",
+    ),
+];
+
+const COULD_BE_BETTER: &[Mistake] = &[
+    ("tcp", "tcp.yaml", "    traffic_direction: OUTBOUND\n", "", "direction"),
+    ("http", "http.yaml", "object_key: procgate.source", "object_key: procgate.sauce", "source"),
+    ("tcp", "tcp.yaml", "    listener_filters_timeout: 1s\n", "", "waiting"),
+    ("tcp", "tcp.yaml", "    continue_on_listener_filters_timeout: true\n", "", "waiting"),
+    (
+        "http",
+        "http-filter.yaml",
+        "failure_policy: FAIL_RELOAD",
+        "failure_policy: FAIL_CLOSED",
+        "failure-policy",
+    ),
+    ("http", "http.yaml", "  - exact: /ready", "  - exact: /quitquitquit", "admin"),
+    ("http", "http.yaml", "  - prefix: /stats", "  - prefix: /", "admin"),
+    (
+        "http",
+        "http.yaml",
+        "FILTER_STATE(wasm.procgate:PLAIN)",
+        "FILTER_STATE(wasm.other:PLAIN)",
+        "access-log",
+    ),
+    (
+        "http",
+        "http.yaml",
+        "          - name: envoy.access_loggers.file\n",
+        "          - name: envoy.access_loggers.file\n            filter: {response_flag_filter: {}}\n",
+        "access-log",
+    ),
+    (
+        "tcp",
+        "tcp.yaml",
+        "            procgate: \"%FILTER_STATE(wasm.procgate:PLAIN)%\"\n            response_flags",
+        "            response_flags",
+        "access-log",
+    ),
+    ("http", "http.yaml", "(carrier=\\\\.=", "(courier=\\\\.=", "stats-tags"),
+    ("http", "http.yaml", "          request_headers_timeout: 10s\n", "", "timeouts"),
+    ("http", "http.yaml", "stream_idle_timeout: 60s", "stream_idle_timeout: 0s", "timeouts"),
+    ("http", "http.yaml", "normalize_path: true", "normalize_path: false", "paths"),
+    (
+        "http",
+        "http.yaml",
+        "path_with_escaped_slashes_action: REJECT_REQUEST",
+        "path_with_escaped_slashes_action: KEEP_UNCHANGED",
+        "paths",
+    ),
+];
+
+#[test]
+fn whatever_lets_somebody_through_or_nobody_is_an_error() {
+    for (kind, file, from, to, id) in LETS_SOMEBODY_THROUGH_OR_NOBODY {
+        let place = rendered(kind);
+        change(&place, file, from, to);
+        let ran = examine(&place, kind);
+        assert_eq!(ran.code, 1, "{file}: {to}: {ran:?}");
+        let errors = found(&ran, "error");
+        assert!(errors.contains(&(*id).into()), "{file}: {to}: {errors:?}");
+    }
+}
+
+#[test]
+fn whatever_could_be_better_is_a_warning_and_no_error() {
+    for (kind, file, from, to, id) in COULD_BE_BETTER {
+        let place = rendered(kind);
+        change(&place, file, from, to);
+        let ran = examine(&place, kind);
+        assert_eq!((ran.code, found(&ran, "error")), (0, vec![]), "{file}: {to}: {ran:?}");
+        assert_eq!(found(&ran, "warning"), [*id], "{file}: {to}: {ran:?}");
+    }
+}
+
+#[test]
+fn the_two_original_dst_are_told_apart_by_their_place_and_not_by_their_name() {
+    let place = rendered("tcp");
+    // The second moves before proxy_protocol, where the first already is.
+    change(
+        &place,
+        "tcp.yaml",
+        "    - name: envoy.filters.listener.original_dst\n      typed_config: *original_dst\n",
+        "",
+    );
+    change(
+        &place,
+        "tcp.yaml",
+        "    # Takes the preface off",
+        "    - name: envoy.filters.listener.original_dst\n      typed_config: *original_dst\n    # Takes the preface off",
+    );
+    assert_eq!(found(&examine(&place, "tcp"), "error"), ["order"]);
+}
+
+#[test]
+fn one_original_dst_after_proxy_protocol_is_safe_and_not_enough_for_who_sends_no_preface() {
+    let place = rendered("tcp");
+    let kind = "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst";
+    let first = format!(
+        "    - name: procgate.original_dst\n      typed_config: &original_dst\n        \"@type\": {kind}\n"
+    );
+    change(&place, "tcp.yaml", &first, "");
+    change(&place, "tcp.yaml", "*original_dst", &format!("{{\"@type\": {kind}}}"));
+    let ran = examine(&place, "tcp");
+    assert_eq!((ran.code, found(&ran, "warning")), (0, vec!["order".into()]));
+}
+
+#[test]
+fn audit_mode_is_pointed_out() {
+    let place = rendered_with("http", "audit");
+    let ran = examine(&place, "http");
+    assert_eq!((ran.code, found(&ran, "warning")), (0, vec!["mode".into()]));
+}
+
+#[test]
+fn a_line_says_where_what_and_what_to_do() {
+    let place = rendered("http");
+    change(&place, "http-filter.yaml", "FAIL_RELOAD", "FAIL_OPEN");
+    let ran = place.run(&["doctor", "--envoy-config", "http.yaml"]);
+    let line = "error    listener outbound, filter chain 1: after a crash of the plugin everything passes: \
+                set failure_policy: FAIL_RELOAD [failure-policy]\n";
+    assert!(
+        ran.code == 1 && ran.out.contains(line) && ran.out.ends_with(" 0 warnings, 1 errors\n"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_part_that_cannot_be_read_is_found_and_not_passed_over() {
+    let place = rendered("http");
+    std::fs::remove_file(place.path("http-filter.yaml")).unwrap();
+    let ran = examine(&place, "http");
+    assert_eq!((ran.code, found(&ran, "error")), (1, vec!["files".into()]));
+    assert_eq!(found(&ran, "warning"), ["plugin"]);
+}
+
+#[test]
+fn what_is_no_configuration_is_refused_or_found_to_have_no_listeners() {
+    let place = Place::new();
+    for bytes in [&b"\xff"[..], b"a: [", b"a: 1\na: 2\n", b"- a", b"just text", b""] {
+        place.write("config", bytes);
+        place.run(&["doctor", "--envoy-config", "config"]).refused();
+    }
+    place.run(&["doctor", "--envoy-config", "missing"]).refused();
+    place.write("config", b"a: &x [1, 2]\nb: *x");
+    let ran = place.run(&["doctor", "--envoy-config", "config", "--output", "json"]);
+    assert_eq!((ran.code, found(&ran, "error")), (1, vec!["listeners".into(), "plugin".into()]));
+}
+
+/// A dump such as Istio's: listeners that came from a control plane, filters that were discovered, a
+/// configuration that the control plane could not type.
+fn dump(ecds: &Value) -> Value {
+    let text = |name: &str| format!("type.googleapis.com/envoy.{name}");
+    let plugin = json!({"name": "shop.procgate", "config_discovery": {
+        "config_source": {"ads": {}}, "type_urls": [
+            text("extensions.filters.http.wasm.v3.Wasm"), text("extensions.filters.http.rbac.v3.RBAC"),
+        ],
+    }});
+    let router = json!({"name": "envoy.filters.http.router", "typed_config": {
+        "@type": text("extensions.filters.http.router.v3.Router"),
+    }});
+    let manager = |filters: Value| {
+        json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": {
+            "@type": text("extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
+            "normalize_path": true, "merge_slashes": true, "path_with_escaped_slashes_action": "REJECT_REQUEST",
+            "request_headers_timeout": "10s", "http_filters": filters,
+            "access_log": [{"name": "log", "typed_config": {"format": "%FILTER_STATE(wasm.procgate:PLAIN)%"}}],
+        }})
+    };
+    let proxy = |cluster: &str| {
+        json!({"name": "envoy.filters.network.tcp_proxy", "typed_config": {
+            "@type": text("extensions.filters.network.tcp_proxy.v3.TcpProxy"), "cluster": cluster,
+        }})
+    };
+    let source = json!({"name": "procgate.source", "typed_config": {
+        "@type": "type.googleapis.com/udpa.type.v1.TypedStruct",
+        "type_url": text("extensions.filters.listener.set_filter_state.v3.Config"),
+        "value": {"on_accept": [{"object_key": "procgate.source", "factory_key": "envoy.string", "format_string": {
+            "text_format_source": {"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"},
+        }}]},
+    }});
+    let dynamic = |listener: Value| json!({"name": listener["name"], "active_state": {"listener": listener}});
+    json!({"configs": [
+        {"@type": text("admin.v3.ListenersConfigDump"), "dynamic_listeners": [
+            dynamic(json!({"name": "0.0.0.0_8080", "traffic_direction": "OUTBOUND", "bind_to_port": false,
+                "listener_filters": [source], "filter_chains": [{"filters": [manager(json!([plugin, router]))]}]})),
+            dynamic(json!({"name": "0.0.0.0_9090", "traffic_direction": "OUTBOUND", "bind_to_port": false,
+                "filter_chains": [{"filters": [manager(json!([router]))]}]})),
+            dynamic(json!({"name": "virtualOutbound", "traffic_direction": "OUTBOUND", "use_original_dst": true,
+                "filter_chains": [{"name": "blackhole", "filters": [proxy("BlackHoleCluster")]}],
+                "default_filter_chain": {"name": "passthrough", "filters": [proxy("PassthroughCluster")]}})),
+            dynamic(json!({"name": "virtualInbound", "traffic_direction": "INBOUND",
+                "filter_chains": [{"name": "in", "filters": [proxy("inbound|8080||")]}]})),
+        ]},
+        {"@type": text("admin.v3.ClustersConfigDump"), "dynamic_active_clusters": [
+            {"cluster": {"name": "PassthroughCluster", "type": "ORIGINAL_DST"}},
+        ], "static_clusters": [{"cluster": {"name": "BlackHoleCluster", "type": "STATIC"}}]},
+        {"@type": text("admin.v3.EcdsConfigDump"), "ecds_filters": [{"ecds_filter": {
+            "@type": text("config.core.v3.TypedExtensionConfig"), "name": "shop.procgate", "typed_config": ecds,
+        }}]},
+    ]})
+}
+
+/// The places and levels of what has this id.
+fn places(ran: &Ran, id: &str) -> Vec<(String, String)> {
+    let checks = ran.json()["checks"].as_array().unwrap().clone();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let of_id = checks.iter().filter(|check| check["id"] == id);
+    let each = of_id.flat_map(|check| {
+        check["where"].as_array().unwrap().iter().map(|place| (text(place), text(&check["level"])))
+    });
+    each.collect()
+}
+
+#[test]
+fn a_dump_of_a_mesh_tells_which_listeners_and_chains_are_not_covered() {
+    let place = rendered("http");
+    let policy = place.read("policy.json");
+    let ecds = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": {
+        "failure_policy": "FAIL_RELOAD",
+        "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": policy},
+    }});
+    place.write("dump.json", dump(&ecds).to_string().as_bytes());
+    let ran = place.run(&["doctor", "--config-dump", "dump.json", "--output", "json"]);
+    let expected = [
+        ("listener 0.0.0.0_8080, filter chain 1", "ok"),
+        ("listener 0.0.0.0_9090, filter chain 1", "error"),
+        ("listener virtualOutbound, filter chain passthrough", "error"),
+        ("listener virtualOutbound, filter chain blackhole", "ok"),
+        ("listener virtualInbound, filter chain in", "warning"),
+    ];
+    assert_eq!(places(&ran, "coverage"), expected.map(|(place, level)| (place.into(), level.into())));
+    let covered = "listener 0.0.0.0_8080";
+    assert_eq!(places(&ran, "source"), [(covered.into(), "ok".into())]);
+    assert_eq!(places(&ran, "policy"), [(format!("{covered}, filter chain 1"), "ok".into())]);
+    assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn a_stand_in_for_a_module_that_could_not_be_fetched_is_no_plugin() {
+    let place = Place::new();
+    let ecds = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"});
+    place.write("dump.json", dump(&ecds).to_string().as_bytes());
+    let ran = place.run(&["doctor", "--config-dump", "dump.json", "--output", "json"]);
+    let place = "listener 0.0.0.0_8080, filter chain 1";
+    assert!(places(&ran, "coverage").contains(&(place.into(), "error".into())), "{ran:?}");
+}

@@ -1,0 +1,100 @@
+//! `procgate policy explain`: decisions from logs, and what to add to a policy.
+
+use crate::place::{Place, Ran};
+use crate::policy::shop;
+use procgate_identity::Digest;
+use serde_json::{Value, json};
+
+const PAYMENTS: &str = "payments.shop.svc.cluster.local";
+
+fn explain(place: &Place, more: &[&str]) -> Ran {
+    place.run(&[&["policy", "explain", "--policy", "policy.yaml", "--output", "json"][..], more].concat())
+}
+
+/// Where to add what.
+fn edit(ran: &Ran) -> Vec<[String; 2]> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let add = ran.json()["edit"]["add"].as_array().unwrap_or_else(|| panic!("{ran:?}")).clone();
+    add.iter().map(|add| [text(&add["at"]), text(&add["value"])]).collect()
+}
+
+/// The record of a request of the process checkout.
+pub(crate) fn record(id: &str, reason: &str, method: &str) -> String {
+    let decision = if reason == "allowed" { "allow" } else { "deny" };
+    let exe = Digest::of(b"checkout").to_string();
+    let record = json!({
+        "v": 1, "time": "2026-11-24T02:28:54.021002000Z", "id": id, "mode": "enforce", "decision": decision,
+        "reason": reason, "direction": "outbound", "carrier": "header", "exe": exe, "name": "/app/checkout",
+        "sub": "spiffe://shop.example/ns/shop/sa/checkout/container/checkout",
+        "destination": {"host": PAYMENTS, "ip": "10.4.0.9", "port": 8080}, "method": method, "path": "/charge/1",
+    });
+    record.to_string()
+}
+
+#[test]
+fn a_decision_is_found_in_a_log_by_its_id() {
+    let place = shop("enforce");
+    let log = format!(
+        "noise\n{}\n{}\n",
+        record("a-1", "allowed", "POST"),
+        record("b-2", "no-matching-rule", "GET")
+    );
+    place.write("access.log", log.as_bytes());
+    let denied = explain(&place, &["--id", "b-2", "access.log"]);
+    assert_eq!((denied.code, denied.json()["reason"].as_str()), (1, Some("no-matching-rule")), "{denied:?}");
+    assert_eq!(denied.json()["compared"]["failed"][0]["field"], "to.methods");
+    let allowed = explain(&place, &["--id", "a-1", "access.log"]);
+    assert_eq!((allowed.code, allowed.json()["rule"].as_str()), (0, Some("checkout-pays")));
+    assert!(explain(&place, &["--id", "c-3", "access.log"]).code == 2);
+}
+
+#[test]
+fn a_line_of_a_log_may_be_piped_in_and_another_policy_s_decision_shows() {
+    let place = shop("enforce");
+    let line = record("a-1", "denied-by-rule", "POST");
+    let ran = place.run_with_input(&["policy", "explain", "--policy", "policy.yaml", "-"], line.as_bytes());
+    assert!(ran.out.starts_with("allowed\n"), "{ran:?}");
+    assert!(ran.err.contains("the record says denied-by-rule: another policy decided then"), "{ran:?}");
+    assert_eq!(place.run(&["policy", "explain", "--policy", "policy.yaml", "-"]).code, 2);
+}
+
+#[test]
+fn a_rule_that_lacks_one_entry_gets_it() {
+    let place = shop("enforce");
+    let at =
+        ["--process", "checkout", "--host", PAYMENTS, "--address", "10.4.0.9:8080", "--path", "/charge/1"];
+    let ran = explain(&place, &[&at[..], &["--method", "PUT"]].concat());
+    assert_eq!(edit(&ran), [["rules[0].allow.to.methods", "\"PUT\""].map(String::from)]);
+    assert!(ran.json()["edit"]["broad"].is_null(), "{ran:?}");
+    let text = place.read("policy.yaml");
+    place.write("policy.yaml", text.replace("methods: [POST]", "methods: [POST, PUT]").as_bytes());
+    assert_eq!(explain(&place, &[&at[..], &["--method", "PUT"]].concat()).code, 0);
+}
+
+#[test]
+fn what_no_rule_is_near_gets_a_rule_of_its_own_and_a_broad_one_is_said_to_be() {
+    let place = shop("enforce");
+    let ran = explain(&place, &["--process", "checkout", "--address", "192.0.2.7:5432"]);
+    let add = edit(&ran);
+    assert_eq!(add[0], ["destinations", r#"{"name":"192.0.2.7","cidrs":["192.0.2.7"]}"#].map(String::from));
+    assert!(add[1][1].starts_with(r#"{"name":"checkout-to-192.0.2.7","allow":"#), "{add:?}");
+    let rules = format!("  - {}\n", add[1][1]);
+    let text = place.read("policy.yaml").replace("rules:\n", &format!("  - {}\nrules:\n", add[0][1]));
+    place.write("policy.yaml", (text + &rules).as_bytes());
+    assert_eq!(explain(&place, &["--process", "checkout", "--address", "192.0.2.7:5432"]).code, 0);
+    let ran = explain(&place, &["--unidentified", "--address", "192.0.2.8:5432"]);
+    assert!(ran.json()["edit"]["broad"][0].as_str().unwrap().contains("no identity"), "{ran:?}");
+}
+
+#[test]
+fn a_changed_digest_is_listed_and_a_deny_is_left_to_its_author() {
+    let place = shop("enforce");
+    let who =
+        ["--exe", "shell", "--name", "/app/checkout", "--namespace", "shop", "--service-account", "checkout"];
+    let at = ["--container", "checkout", "--host", PAYMENTS, "--address", "10.4.0.9:8080"];
+    let ran = explain(&place, &[&who[..], &at, &["--method", "POST", "--path", "/charge/1"]].concat());
+    assert_eq!(edit(&ran), [["processes[0].exe".into(), format!("\"{}\"", Digest::of(b"shell"))]]);
+    let admin = ["--process", "checkout", "--host", PAYMENTS, "--address", "10.4.0.9:15000"];
+    let none = explain(&place, &admin).json()["edit"]["none"].as_str().unwrap().to_owned();
+    assert!(none.contains("no-admin denies it on purpose"), "{none}");
+}

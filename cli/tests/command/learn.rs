@@ -1,0 +1,410 @@
+//! `procgate policy learn`.
+
+use crate::logs::{CHECKOUT, access_log, later, record, unidentified, unmatched};
+use crate::place::{Place, Ran};
+use crate::policy::shop;
+use procgate_identity::Digest;
+use procgate_policy::{Mode, Reason, Record};
+use serde_json::{Value, json};
+
+/// A policy with a key and nothing else, as somebody begins.
+fn bare() -> Place {
+    let place = shop("audit");
+    let text = place.read("policy.yaml");
+    let (head, _) = text.split_once("processes:").unwrap();
+    place.write("policy.yaml", format!("# The shop's policy. Ask Ann first.\n{head}").as_bytes());
+    place
+}
+
+fn learn(place: &Place, records: &[Record<'_>], more: &[&str]) -> Ran {
+    let mut records = records.to_vec();
+    records.sort_by_key(|record| record.time);
+    place.write("access.log", access_log(&records).as_bytes());
+    let line = ["policy", "learn", "--merge", "policy.yaml", "access.log"];
+    let ran = place.run(&[&line[..], more].concat());
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    ran
+}
+
+fn json_of(place: &Place, records: &[Record<'_>], more: &[&str]) -> Value {
+    learn(place, records, &[&["--output", "json"], more].concat()).json()
+}
+
+/// So often that nobody calls it rare.
+fn often(record: Record<'static>) -> Vec<Record<'static>> {
+    (0..3).map(|index| later(record.clone(), index * 60)).collect()
+}
+
+fn asking(paths: &[&'static str]) -> Vec<Record<'static>> {
+    paths.iter().map(|path| Record { path: Some((*path).into()), ..unmatched() }).collect()
+}
+
+fn rules(json: &Value) -> Vec<(&str, Value)> {
+    let rules = json["policy"]["rules"].as_array().into_iter().flatten();
+    rules.map(|rule| (rule["name"].as_str().unwrap(), rule["allow"]["to"].clone())).collect()
+}
+
+#[test]
+fn what_is_proposed_allows_all_that_was_seen_and_lints_clean() {
+    let place = bare();
+    let plain = Record {
+        method: None,
+        path: None,
+        host: None,
+        address: Some("10.9.0.1:5432".parse().unwrap()),
+        ..unmatched()
+    };
+    let records = [
+        asking(&["/charge/1", "/charge/2", "/charge/3/void", "/health", "/", "/a%2Db/"]),
+        often(plain),
+        often(Record { method: Some("GET".into()), ..unmatched() }),
+        often(Record {
+            host: None,
+            sni: Some("api.example".into()),
+            method: None,
+            path: None,
+            ..unmatched()
+        }),
+        often(Record {
+            name: Some("/usr/bin/curl".into()),
+            exe: Some(Digest::of(b"curl")),
+            host: Some("10.0.0.7:81".into()),
+            ..unmatched()
+        }),
+    ]
+    .concat();
+    let ran = learn(&place, &records, &["--out", "learned.yaml"]);
+    assert!(
+        ran.out.contains("proposal covers 100.0 %") && ran.out.ends_with("written to learned.yaml\n"),
+        "{ran:?}"
+    );
+    let lint = place.run(&["policy", "lint", "learned.yaml"]);
+    let only_the_mode = lint.out.contains("[audit-mode]\nlearned.yaml: 1 finding\n");
+    assert!(lint.code == 0 && only_the_mode, "{}{}", lint.out, place.read("learned.yaml"));
+    let json = place.run(&["policy", "simulate", "learned.yaml", "access.log", "--output", "json"]).json();
+    assert_eq!((&json["newly_allowed"], &json["unchanged"]), (&records.len().into(), &0.into()), "{json}");
+}
+
+#[test]
+fn what_people_wrote_stays_to_the_letter_and_in_its_order() {
+    let place = shop("audit");
+    let text = place
+        .read("policy.yaml")
+        .replace("rules:", "rules:   # Ann's\n  # the till\n")
+        .replace("mode: audit", "mode: audit # for now");
+    place.write("policy.yaml", text.as_bytes());
+    let learnt = learn(
+        &place,
+        &often(Record { path: Some("/refund".into()), ..unmatched() }),
+        &["--out", "policy.yaml"],
+    );
+    let after = place.read("policy.yaml");
+    let mut lines = after.lines();
+    for line in text.lines() {
+        assert!(lines.any(|other| other == line), "{line}\n{after}");
+    }
+    let added: Vec<&str> = after.lines().filter(|line| !text.lines().any(|other| other == *line)).collect();
+    let expected = [
+        "  - name: checkout-to-payments # 3 times from 1 pod, 2026-11-23T14:00:00Z to 2026-11-23T14:02:00Z",
+        "    allow:",
+        "      from: {process: checkout}",
+        "      to: {destination: payments, ports: [8080], methods: [POST], paths: [/refund]}",
+    ];
+    assert_eq!(added, expected, "{learnt:?}");
+}
+
+#[test]
+fn what_the_policy_decides_by_a_rule_is_left_alone() {
+    let place = shop("audit");
+    let admin = Record { address: Some("10.4.0.9:15000".parse().unwrap()), ..unmatched() };
+    let json = json_of(&place, &[often(record()), often(admin)].concat(), &[]);
+    assert_eq!((&json["rules"], &json["processes"]), (&json!([]), &json!([])));
+    assert_eq!((&json["aside"][0]["why"], &json["aside"][0]["count"]), (&"denied-by-rule".into(), &3.into()));
+}
+
+#[test]
+fn nothing_is_proposed_for_whom_nobody_vouches() {
+    let refused = |code: &str| Record { reason: Reason::from_code(code).unwrap(), ..unidentified() };
+    let records =
+        ["expired", "bad-signature", "replayed", "no-identity", "no-identity", "no-identity"].map(refused);
+    let mismatch = Record { reason: Reason::PeerMismatch, ..unmatched() };
+    let json = json_of(&bare(), &[&records[..], &often(mismatch)].concat(), &[]);
+    assert_eq!((&json["rules"], &json["review"], &json["processes"]), (&json!([]), &json!([]), &json!([])));
+    assert_eq!(json["unverified"]["no-identity"]["count"], 3);
+    assert_eq!(json["unverified"]["peer-mismatch"]["count"], 3);
+    assert_eq!(json["settled"]["last_day"]["covered"], 0);
+}
+
+#[test]
+fn what_a_policy_in_force_refused_is_no_lesson() {
+    let json = json_of(&bare(), &often(Record { mode: Mode::Enforce, ..unmatched() }), &[]);
+    assert_eq!((&json["rules"], &json["aside"][0]["why"]), (&json!([]), &"refused".into()));
+}
+
+#[test]
+fn new_rare_and_strange_executables_are_set_apart() {
+    let day = 86_400;
+    let listed = Record { code: Some(Digest::of(b"list")), ..unmatched() };
+    let rare = Record { exe: Some(Digest::of(b"rare")), name: Some("/bin/sh".into()), ..unmatched() };
+    let new =
+        Record { exe: Some(Digest::of(b"new")), name: Some("/tmp/x\u{1b}[2J".into()), ..listed.clone() };
+    let stray = Record { code: None, stray: Some(("/tmp/evil.so".into(), None)), ..listed.clone() };
+    let records = [
+        often(listed.clone()),
+        often(later(listed, 4 * day)),
+        vec![rare],
+        often(later(new, 4 * day)),
+        often(stray),
+    ]
+    .concat();
+    let place = bare();
+    let json = json_of(&place, &records, &[]);
+    let doubts: Vec<_> = json["review"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|doubted| (&doubted["doubt"], &doubted["name"]))
+        .collect();
+    assert_eq!(doubts.len(), 3, "{json}");
+    for (doubt, name) in [("rare", "/bin/sh"), ("new", "/tmp/x\u{1b}[2J"), ("off-list", "/app/checkout")] {
+        assert!(doubts.contains(&(&doubt.into(), &name.into())), "{doubts:?}");
+    }
+    let process = &json["policy"]["processes"][0];
+    assert_eq!(process["exe"], json!([Digest::of(b"checkout").to_string()]));
+    assert_eq!(process["code"], json!([Digest::of(b"list").to_string()]));
+    assert_eq!(json["policy"]["processes"].as_array().unwrap().len(), 1);
+    let ran = learn(&place, &records, &[]);
+    assert!(
+        ran.out.contains("# for review: /tmp/x\\u{1b}[2J in ") && ran.out.contains("(/tmp/evil.so)"),
+        "{ran:?}"
+    );
+    let all = json_of(&place, &records, &["--rare", "0", "--new-within", "0"]);
+    assert_eq!(all["review"].as_array().unwrap().len(), 1, "{all}");
+}
+
+#[test]
+fn a_release_of_a_known_process_adds_its_digest_to_it() {
+    let place = shop("audit");
+    let released = Record { exe: Some(Digest::of(b"release 2")), reason: Reason::CodeChanged, ..record() };
+    let json = json_of(&place, &often(released.clone()), &[]);
+    assert_eq!(
+        json["digests"],
+        json!([{"process": "checkout", "field": "exe", "digest": Digest::of(b"release 2").to_string()}])
+    );
+    assert_eq!((&json["rules"], &json["processes"]), (&json!([]), &json!([])));
+    let ran = learn(&place, &often(released), &[]);
+    let (one, two) = (Digest::of(b"checkout"), Digest::of(b"release 2"));
+    assert!(
+        ran.out.contains(&format!("exe: [\"{one}\", {two}]"))
+            || ran.out.contains(&format!("exe: [\"{one}\", \"{two}\"]")),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn only_evidence_makes_a_rule_general() {
+    let place = bare();
+    let json = json_of(&place, &asking(&["/charge/1", "/charge/1", "/charge/1"]), &[]);
+    assert_eq!(rules(&json)[0].1["paths"], json!(["/charge/1"]));
+    let json = json_of(&place, &asking(&["/charge/1", "/charge/2", "/charge/new"]), &[]);
+    assert_eq!(rules(&json)[0].1["paths"], json!(["/charge/*", "/charge/new"]));
+    assert_eq!(json["rules"][0]["beyond"], json!(["names in paths folded"]));
+
+    let at = |host: &'static str| Record { host: Some(host.into()), ..unmatched() };
+    let hosts = ["a.pay.example:8080", "B.pay.example", "c.pay.example.", "d.pay.example"];
+    let json = json_of(&place, &hosts.map(at), &[]);
+    assert_eq!(json["policy"]["destinations"], json!([{"name": "pay.example", "hosts": ["*.pay.example"]}]));
+    assert_eq!(json["rules"][0]["beyond"], json!(["4 hosts or addresses taken as *.pay.example"]));
+    let json = json_of(&place, &["a.co.uk", "b.co.uk", "c.co.uk", "d.co.uk"].map(at), &[]);
+    assert_eq!(json["policy"]["destinations"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn what_no_rule_could_say_is_set_apart() {
+    let odd = [
+        Record { path: Some("/a/../b".into()), ..unmatched() },
+        Record { path: Some("/a/*".into()), ..unmatched() },
+        Record { method: Some("GET /".into()), ..unmatched() },
+        Record { host: None, address: None, ..unmatched() },
+    ];
+    let json = json_of(&bare(), &odd, &[]);
+    let aside: Vec<_> = json["aside"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|aside| (aside["why"].as_str().unwrap(), aside["count"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(aside, [("no-destination", 1), ("unclear-path", 2), ("unclear-method", 1)]);
+    assert_eq!(json["rules"], json!([]));
+}
+
+#[test]
+fn each_rule_has_its_evidence() {
+    let place = bare();
+    place.write("other.log", access_log(&often(later(unmatched(), 600))).as_bytes());
+    let json = json_of(&place, &often(unmatched()), &["other.log"]);
+    let rule = &json["rules"][0];
+    let expected = json!({"name": "checkout-to-payments", "count": 6, "pods": 2,
+        "first": "2026-11-23T14:00:00Z", "last": "2026-11-23T14:12:00Z"});
+    assert_eq!(*rule, expected);
+    let json = json_of(&place, &often(unmatched()), &["other.log", "--pod", "checkout-7f"]);
+    assert_eq!(json["rules"][0]["pods"], 1);
+}
+
+#[test]
+fn how_settled_the_picture_is_comes_with_it() {
+    let place = bare();
+    let hour = 3_600;
+    let steady: Vec<_> = (0..100).map(|index| later(unmatched(), index * hour)).collect();
+    let fresh = (0..4).map(|_| later(Record { path: Some("/new".into()), ..unmatched() }, 97 * hour));
+    let records: Vec<_> = steady.into_iter().chain(fresh).collect();
+    let json = json_of(&place, &records, &[]);
+    let settled = &json["settled"];
+    assert_eq!(
+        (&settled["connections"], &settled["flows"], &settled["hours_without_new_flow"]),
+        (&104.into(), &2.into(), &2.into())
+    );
+    let last_day = json!({"connections": 28, "covered": 28, "known_before": 24, "without_identity": 0});
+    assert_eq!(settled["last_day"], last_day);
+    let text = learn(&place, &records, &[]).out;
+    assert!(text.contains("# a proposal made a day earlier would have covered 85.7 % of them\n"), "{text}");
+}
+
+#[test]
+fn a_label_that_explains_everything_is_offered_as_one_rule() {
+    let place = bare();
+    let of = |name: &'static str, segment: &'static str, host: &'static str| {
+        let exe = Some(Digest::of(name.as_bytes()));
+        often(Record {
+            exe,
+            name: Some(name.into()),
+            host: Some(host.into()),
+            labels: vec![("segment".into(), segment.into())],
+            ..unmatched()
+        })
+    };
+    let within = [
+        of("/a", "pci", "pay.example"),
+        of("/b", "pci", "ledger.example"),
+        of("/c", "web", "shop.example"),
+        of("/d", "web", "cart.example"),
+    ]
+    .concat();
+    let json = json_of(&place, &within, &[]);
+    assert_eq!(
+        (&json["baselines"][0]["label"], &json["baselines"][0]["rules"]),
+        (&"segment".into(), &4.into())
+    );
+    let json = json_of(&place, &within, &["--baseline", "segment"]);
+    let rules = json["policy"]["rules"].as_array().unwrap();
+    assert_eq!(
+        *rules,
+        [json!({"name": "same-segment", "allow": {"from": {"same": "segment"}, "to": {"same": "segment"}}})]
+    );
+    assert_eq!(json["settled"]["last_day"]["covered"], 12);
+    let across = [within, of("/a", "pci", "cart.example")].concat();
+    assert_eq!(json_of(&place, &across, &[])["baselines"], json!([]));
+    let line = ["policy", "learn", "--merge", "policy.yaml", "access.log", "--baseline", "segment"];
+    assert!(place.run(&line).refused().starts_with("--baseline: "));
+}
+
+#[test]
+fn summaries_of_parts_are_together_the_summary_of_the_whole() {
+    let place = bare();
+    let records =
+        [asking(&["/charge/1", "/charge/2", "/x"]), often(unidentified()), often(record())].concat();
+    for (name, part) in records.chunks(2).enumerate() {
+        let (log, summary) = (format!("{name}.log"), format!("{name}.ndjson"));
+        place.write(&log, access_log(part).as_bytes());
+        assert_eq!(place.run(&["policy", "learn", "--pod", "p", "--partial", &summary, &log]).code, 0);
+    }
+    let combine = ["policy", "learn", "--combine"];
+    let parts = ["3.ndjson", "0.ndjson", "4.ndjson", "2.ndjson", "1.ndjson"];
+    assert_eq!(place.run(&[&combine[..], &parts, &["--partial", "all.ndjson"]].concat()).code, 0);
+    place.write("access.log", access_log(&records).as_bytes());
+    assert_eq!(
+        place.run(&["policy", "learn", "--pod", "p", "--partial", "whole.ndjson", "access.log"]).code,
+        0
+    );
+    assert_eq!(place.read("all.ndjson"), place.read("whole.ndjson"));
+    let learnt = |line: &[&str]| {
+        let line = [&["policy", "learn", "--merge", "policy.yaml", "--output", "json"], line].concat();
+        place.run(&line).json()["policy"].clone()
+    };
+    let concatenated = parts.map(|part| place.read(part)).concat();
+    place.write("cat.ndjson", concatenated.as_bytes());
+    assert_eq!(learnt(&["--combine", "cat.ndjson"]), learnt(&["access.log"]));
+}
+
+#[test]
+fn a_summary_of_another_version_or_form_is_refused_with_its_line() {
+    let place = bare();
+    place.write("access.log", access_log(&often(unmatched())).as_bytes());
+    assert_eq!(place.run(&["policy", "learn", "--partial", "s.ndjson", "access.log"]).code, 0);
+    let good = place.read("s.ndjson");
+    for (from, to) in [
+        ("\"summary\":1", "\"summary\":2"),
+        ("\"count\":3", "\"count\":\"3\""),
+        ("\"flow\"", "\"flaw\""),
+        ("\"count\":3", "\"count\":0"),
+        ("2026-", "2026/"),
+        ("sha256:", "md5:"),
+        ("{", "x"),
+    ] {
+        place.write("bad.ndjson", format!("{good}{}", good.replacen(from, to, 1)).as_bytes());
+        let ran = place.run(&["policy", "learn", "--merge", "policy.yaml", "--combine", "bad.ndjson"]);
+        assert!(ran.refused().starts_with("bad.ndjson:2: "), "{from}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_json_policy_stays_json_and_an_odd_yaml_is_refused_rather_than_spoilt() {
+    let place = bare();
+    let json = place
+        .run(&["policy", "learn", "--merge", "policy.yaml", "--output", "json", "--combine", "/dev/null"])
+        .json();
+    place.write("policy.json", json["policy"].to_string().as_bytes());
+    place.write("access.log", access_log(&often(unmatched())).as_bytes());
+    let ran = place.run(&["policy", "learn", "--merge", "policy.json", "access.log"]);
+    assert_eq!(ran.json()["rules"][0]["name"], "checkout-to-payments");
+    let flow = place.read("policy.json");
+    place.write("flow.yaml", flow.as_bytes());
+    let ran = place.run(&["policy", "learn", "--merge", "flow.yaml", "access.log", "--out", "flow.yaml"]);
+    if ran.code == 0 {
+        assert_eq!(place.run(&["policy", "lint", "flow.yaml"]).code, 0);
+    } else {
+        ran.refused();
+        assert_eq!(place.read("flow.yaml"), flow);
+    }
+}
+
+#[test]
+fn what_a_peer_chose_is_harmless_in_the_policy_and_on_the_terminal() {
+    let place = bare();
+    let evil = "\u{1b}[2J\u{202e}\n- x: &y\"#";
+    let name = Record { name: Some(format!("/{evil}").into()), ..unmatched() };
+    let host = Record { host: Some(evil.into()), ..unmatched() };
+    let path = Record { path: Some("/'\"#&{[!|>%25:,".into()), ..unmatched() };
+    let records = [often(name), often(host), often(path)].concat();
+    let ran = learn(&place, &records, &[]);
+    assert!(!ran.out.contains(['\u{1b}', '\u{202e}']), "{}", ran.out);
+    place.write("learned.yaml", ran.out.as_bytes());
+    assert_eq!(place.run(&["policy", "lint", "learned.yaml"]).code, 0, "{}", ran.out);
+    assert!(!json_of(&place, &records, &[]).to_string().is_empty());
+}
+
+#[test]
+fn an_aim_is_asked_for() {
+    let place = bare();
+    for more in [
+        &["x.log"][..],
+        &["--merge", "policy.yaml"],
+        &["--merge", "p", "--partial", "s", "x.log"],
+        &["--partial", "s", "--out", "o", "x.log"],
+        &["--merge", "missing.yaml", "-"],
+    ] {
+        place.run(&[&["policy", "learn"], more].concat()).refused();
+    }
+    assert_eq!(CHECKOUT.split('/').next_back(), Some("checkout"));
+}
