@@ -1,6 +1,7 @@
 //! The load: a few kept-alive connections, or a connection for each request, from one thread.
 
 use crate::fixture::Fixture;
+use procgate_identity::carrier::proxy_v2;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -16,6 +17,8 @@ pub(crate) enum Token {
     Never,
     FirstRequest,
     EveryRequest,
+    /// Ahead of the first.
+    Preface,
 }
 
 /// One connection and the token made for it.
@@ -30,6 +33,16 @@ impl Connection {
         stream.set_nodelay(true)?;
         let token = fixture.token(stream.local_addr()?, address);
         Ok(Self { stream, token })
+    }
+
+    /// The connection's first request, and what is ahead of it.
+    fn begin(&mut self, token: Token) -> io::Result<()> {
+        if token == Token::Preface {
+            let (source, destination) = (self.stream.local_addr()?, self.stream.peer_addr()?);
+            let preface = proxy_v2::preface(source, destination, &self.token).expect("the token is small");
+            self.stream.write_all(&preface)?;
+        }
+        self.send(matches!(token, Token::FirstRequest | Token::EveryRequest), FIRST_ITEM)
     }
 
     fn send(&mut self, with_token: bool, item: usize) -> io::Result<()> {
@@ -77,7 +90,7 @@ impl Pool {
         let mut connections =
             (0..CONNECTIONS).map(|_| Connection::open(address, fixture)).collect::<io::Result<Vec<_>>>()?;
         for connection in &mut connections {
-            connection.send(token != Token::Never, FIRST_ITEM)?;
+            connection.begin(token)?;
             connection.receive()?;
         }
         Ok(Self { connections, token, changes })
@@ -109,7 +122,7 @@ pub(crate) fn run_new_connections(
         let mut batch =
             (0..CONNECTIONS).map(|_| Connection::open(address, fixture)).collect::<io::Result<Vec<_>>>()?;
         for connection in &mut batch {
-            connection.send(token != Token::Never, FIRST_ITEM)?;
+            connection.begin(token)?;
         }
         for connection in &mut batch {
             connection.receive()?;

@@ -1,4 +1,4 @@
-//! One Envoy with a listener for each chain of HTTP filters that is compared. Every listener answers
+//! One Envoy with a listener for each chain of filters that is compared. Every listener answers
 //! 200 itself, so that the chain is all that differs.
 
 use crate::Paths;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,20 @@ pub(crate) struct Chain {
     pub(crate) token: Token,
     /// Whether each request of a connection asks for another path than the one before.
     pub(crate) changes: bool,
+    /// What decides the connection, ahead of them.
+    network: Vec<Value>,
     filters: Vec<Value>,
 }
 
 /// The chains in the order of the table: the eight that every run compares, then the other modules.
 pub(crate) fn chains(paths: &Paths, fixture: &Fixture) -> Vec<Chain> {
-    let chain = |name: &str, token, filters| Chain { name: name.into(), token, changes: false, filters };
+    let chain = |name: &str, token, filters| Chain {
+        name: name.into(),
+        token,
+        changes: false,
+        network: vec![],
+        filters,
+    };
     let (wasm, few, many) = (&paths.wasm, fixture.policy(10), fixture.policy(10_000));
     let mut chains = vec![
         chain("no filter", Token::Never, vec![]),
@@ -49,9 +57,23 @@ pub(crate) fn chains(paths: &Paths, fixture: &Fixture) -> Vec<Chain> {
     chains.extend(paths.also.iter().map(|other| {
         let name = other.display().to_string();
         let filters = vec![wasm_filter(other, &name, &few)];
-        Chain { name, token: Token::FirstRequest, changes: false, filters }
+        Chain { name, token: Token::FirstRequest, changes: false, network: vec![], filters }
     }));
     chains
+}
+
+/// Connections with a preface, and nobody or procgate to decide them; their requests are decided by nobody.
+pub(crate) fn connection_chains(paths: &Paths, fixture: &Fixture) -> Vec<Chain> {
+    let decided = wasm_network_filter(&paths.wasm, &fixture.policy_of_connections());
+    [("no procgate", vec![]), ("procgate's network filter", vec![decided])]
+        .map(|(name, network)| Chain {
+            name: name.into(),
+            token: Token::Preface,
+            changes: false,
+            network,
+            filters: vec![],
+        })
+        .into()
 }
 
 /// A running Envoy; dropping it ends the process.
@@ -65,7 +87,7 @@ impl Envoy {
     pub(crate) fn start(binary: &Path, workers: u8, chains: &[&Chain]) -> io::Result<Self> {
         let ports = chains.iter().map(|_| free_port()).collect::<io::Result<Vec<_>>>()?;
         let listeners: Vec<_> =
-            chains.iter().zip(&ports).map(|(chain, port)| listener(*port, chain.filters.clone())).collect();
+            chains.iter().zip(&ports).map(|(chain, port)| listener(*port, chain)).collect();
         let config = json!({"static_resources": {"listeners": listeners}});
         let path = std::env::temp_dir().join(format!("procgate-bench-{}.json", std::process::id()));
         fs::write(&path, config.to_string())?;
@@ -115,13 +137,7 @@ impl Envoy {
 
     /// CPU time that all of its threads have used so far.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
-        let tasks = PathBuf::from(format!("/proc/{}/task", self.process.id()));
-        let mut nanos = 0;
-        for task in fs::read_dir(tasks)? {
-            let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
-            nanos += schedstat.split(' ').next().and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-        }
-        Ok(Duration::from_nanos(nanos))
+        crate::shim::cpu(self.process.id())
     }
 }
 
@@ -136,44 +152,70 @@ fn free_port() -> io::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn listener(port: u16, mut filters: Vec<Value>) -> Value {
+fn listener(port: u16, chain: &Chain) -> Value {
+    let mut listener_filters = vec![json!({
+        "name": "source",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.listener.set_filter_state.v3.Config",
+            "on_accept": [{
+                "object_key": "procgate.source",
+                "factory_key": "envoy.string",
+                "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}},
+            }],
+        },
+    })];
+    if chain.token == Token::Preface {
+        listener_filters.push(json!({
+            "name": "preface",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
+                "tlv_location": "FILTER_STATE",
+                "rules": [{"tlv_type": 0xEA, "on_tlv_present": {"key": "procgate"}}],
+            },
+        }));
+    }
+    let mut filters = chain.network.clone();
+    filters.push(http_connection_manager(chain.filters.clone()));
+    json!({
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "traffic_direction": "OUTBOUND",
+        "listener_filters": listener_filters,
+        "filter_chains": [{"filters": filters}],
+    })
+}
+
+fn http_connection_manager(mut filters: Vec<Value>) -> Value {
     filters.push(json!({
         "name": "router",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
     }));
     json!({
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
-        "traffic_direction": "OUTBOUND",
-        "listener_filters": [{
-            "name": "source",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.listener.set_filter_state.v3.Config",
-                "on_accept": [{
-                    "object_key": "procgate.source",
-                    "factory_key": "envoy.string",
-                    "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}},
-                }],
-            },
-        }],
-        "filter_chains": [{"filters": [{
-            "name": "http",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-                "stat_prefix": "bench",
-                "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
-                    {"match": {"prefix": "/"}, "direct_response": {"status": 200}},
-                ]}]},
-                "http_filters": filters,
-            },
-        }]}],
+        "name": "http",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "bench",
+            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
+                {"match": {"prefix": "/"}, "direct_response": {"status": 200}},
+            ]}]},
+            "http_filters": filters,
+        },
     })
 }
 
 fn wasm_filter(wasm: &Path, name: &str, configuration: &str) -> Value {
+    wasm_plugin("http", wasm, name, configuration)
+}
+
+/// The name makes it a network filter.
+fn wasm_network_filter(wasm: &Path, configuration: &str) -> Value {
+    wasm_plugin("network", wasm, "network", configuration)
+}
+
+fn wasm_plugin(kind: &str, wasm: &Path, name: &str, configuration: &str) -> Value {
     json!({
         "name": name,
         "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "@type": format!("type.googleapis.com/envoy.extensions.filters.{kind}.wasm.v3.Wasm"),
             "config": {
                 "name": name,
                 "root_id": name,

@@ -33,7 +33,7 @@ impl Fixture {
     }
 
     pub(crate) fn private_jwk(&self) -> Zeroizing<String> {
-        self.key.to_private_jwk()
+        self.key.to_private_jwk().expect("a key from a seed is sound")
     }
 
     /// A token for the connection between these two addresses.
@@ -80,6 +80,20 @@ impl Fixture {
             "from": {"process": "checkout"},
             "to": {"destination": "d0", "methods": ["GET"], "paths": ["/charge/**"]},
         }}));
+        self.policy_with(&processes, &destinations, &list)
+    }
+
+    /// A policy that knows nothing of requests.
+    pub(crate) fn policy_of_connections(&self) -> String {
+        let process = json!({"name": "checkout", "container": "app", "exe": [exe().to_string()]});
+        let destination = json!({"name": "loopback", "cidrs": ["127.0.0.0/8"]});
+        let rule = json!({"name": "bench", "allow": {
+            "from": {"process": "checkout"}, "to": {"destination": "loopback"},
+        }});
+        self.policy_with(&[process], &[destination], &[rule])
+    }
+
+    fn policy_with(&self, processes: &[Value], destinations: &[Value], rules: &[Value]) -> String {
         let keys = json!([{"jwk": self.public_jwk(), "scope": "spiffe://bench.example/ns/shop/"}]);
         json!({
             "version": 1,
@@ -87,7 +101,7 @@ impl Fixture {
             "trust": {"domain": "bench.example", "keys": keys},
             "processes": processes,
             "destinations": destinations,
-            "rules": list,
+            "rules": rules,
         })
         .to_string()
     }

@@ -1,4 +1,5 @@
-//! `procgate-bench`: Envoy's CPU per request with and without procgate, side by side in one run.
+//! `procgate-bench`: Envoy's CPU per request and a program's connect() with and without procgate, side by side in
+//! one run.
 //!
 //! All chains are served by one Envoy with one worker, in short rounds that take turns, because the
 //! machine's speed drifts. CPU time is the kernel's account of Envoy's threads, so the client's own
@@ -13,16 +14,20 @@
     reason = "a benchmark stops at whatever goes wrong"
 )]
 
+mod calls;
 mod client;
 mod connect;
+mod crowd;
 mod envoy;
 mod fixture;
+mod shim;
 mod table;
 
 use clap::Parser;
 use client::Pool;
 use envoy::{Chain, Envoy};
 use fixture::Fixture;
+use shim::Shim;
 use std::io;
 use std::path::PathBuf;
 use table::Series;
@@ -34,23 +39,35 @@ const NEW_REQUESTS: usize = 640;
 const MEMORY_ROUNDS: usize = 3;
 
 fn main() -> io::Result<()> {
-    if let [_, word, address] = &std::env::args().collect::<Vec<_>>()[..]
-        && word == connect::WORD
-    {
-        return connect::connect_and_print(address);
+    // As the program under the shim.
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let address = |text: &str| text.parse().map_err(io::Error::other);
+    match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [connect::WORD, to] => connect::connect_and_print(address(to)?),
+        [crowd::WORD, to] => crowd::connect_when_told(address(to)?),
+        [calls::WORD] => calls::call_and_print(),
+        _ => compare(),
     }
+}
+
+fn compare() -> io::Result<()> {
     let paths = Paths::parse();
     let fixture = Fixture::new();
     let chains = envoy::chains(&paths, &fixture);
     let memory = memory(&paths, &chains, &fixture)?;
+    let shim = Shim::new(&paths.shim, &fixture)?;
     let envoy = Envoy::start(&paths.envoy, 1, &chains.iter().collect::<Vec<_>>())?;
     let known = known_connections(&envoy, &chains, &fixture)?;
     let new = measure(&envoy, &chains, NEW_REQUESTS, |number| {
         client::run_new_connections(envoy.address(number), &fixture, chains[number].token, NEW_REQUESTS)
     })?;
     drop(envoy);
-    let connect = connect::measure(&paths.shim, &fixture)?;
-    let report = table::Report { known, new, connect, memory };
+    let chains = envoy::connection_chains(&paths, &fixture);
+    let envoy = Envoy::start(&paths.envoy, 1, &chains.iter().collect::<Vec<_>>())?;
+    let decided = known_connections(&envoy, &chains, &fixture)?;
+    drop(envoy);
+    let (connect, crowd, calls) = (connect::measure(&shim)?, crowd::measure(&shim)?, calls::measure(&shim)?);
+    let report = table::Report { known, new, decided, connect, crowd, calls, memory };
     print!("{}", report.text());
     if let Some(path) = paths.json {
         std::fs::write(path, report.json())?;

@@ -51,7 +51,11 @@ fn median(values: Vec<f64>) -> f64 {
 pub(crate) struct Report {
     pub(crate) known: Vec<Series>,
     pub(crate) new: Vec<Series>,
+    /// On connections that a network filter has decided.
+    pub(crate) decided: Vec<Series>,
     pub(crate) connect: Vec<Series>,
+    pub(crate) crowd: Vec<Series>,
+    pub(crate) calls: Vec<(&'static str, Vec<Series>)>,
     pub(crate) memory: Vec<Series>,
 }
 
@@ -85,26 +89,46 @@ impl Report {
             bar("new connection, over no-op wasm (us)", new("procgate"), new("no-op wasm"), 100.0),
             bar("10,000 rules, over 10 (us)", known("procgate, 10,000 rules"), procgate, 2.0),
         ];
-        if let [native, .., dna] = &self.connect[..] {
+        if let [without, with] = &self.decided[..] {
+            bars.push(bar("known connection, decided by the network filter (us)", with, without, 1.0));
+        }
+        if let [native, .., dna, pidfd, own_socket] = &self.connect[..] {
             bars.push(bar("connect() with code DNA, over native (us)", dna, native, 80.0));
+            bars.push(bar("connect() by proxy-v2, pidfd, over native (us)", pidfd, native, 60.0));
+            bars.push(bar("connect() by proxy-v2, own-socket, over native (us)", own_socket, native, 75.0));
+        }
+        let none = Series { name: String::new(), values: vec![0.0; 1_000] };
+        // 10,000 a second for each core that the shim has.
+        let what = ["shim's CPU for one of 64 threads, pidfd (us)", "the same, own-socket (us)"];
+        bars.extend(what.into_iter().zip(&self.crowd).map(|(what, one)| bar(what, one, &none, 100.0)));
+        for (what, (_, ways)) in
+            ["getppid(), over native (ns)", "read(), over native (ns)", "sendto(), over native (ns)"]
+                .into_iter()
+                .zip(&self.calls)
+        {
+            let worst = ways.iter().skip(1).max_by(|one, other| one.quiet().total_cmp(&other.quiet()));
+            bars.extend(worst.map(|worst| bar(what, worst, &ways[0], 50.0)));
         }
         bars
     }
 
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        let sections = [
+        let mut sections = vec![
             ("Envoy CPU per request, connection known", "us", &self.known),
             ("Envoy CPU per request, each on a new connection", "us", &self.new),
+            ("Envoy CPU per request, connection decided by a preface", "us", &self.decided),
             ("connect(), p50 as the program sees it", "us", &self.connect),
+            ("Shim's CPU for each connect() of 64 threads", "us", &self.crowd),
             ("Envoy's memory with two workers", "MB", &self.memory),
         ];
+        sections.extend(self.calls.iter().map(|(call, ways)| (*call, "ns", ways)));
         for (title, unit, series) in sections {
-            writeln!(text, "{title:<52} {unit:>8} {:>10} {:>8}", "over first", "median").unwrap();
+            writeln!(text, "{title:<56} {unit:>8} {:>10} {:>8}", "over first", "median").unwrap();
             for one in series {
                 writeln!(
                     text,
-                    "  {:<50} {:>8.1} {:>+10.1} {:>8.1}",
+                    "  {:<54} {:>8.1} {:>+10.1} {:>8.1}",
                     one.name,
                     one.quiet(),
                     one.over(&series[0]),
@@ -136,7 +160,10 @@ impl Report {
             "unit": "us",
             "known_connection": section(&self.known),
             "new_connection": section(&self.new),
+            "decided_connection": section(&self.decided),
             "connect": section(&self.connect),
+            "crowd": section(&self.crowd),
+            "calls_nanoseconds": self.calls.iter().map(|(call, ways)| ((*call).to_owned(), section(ways))).collect::<serde_json::Map<_, _>>(),
             "memory_megabytes": section(&self.memory),
             "bars": bars,
         });
