@@ -6,5 +6,5 @@ try {
   await answer.text();
   console.log(answer.status);
 } catch (error) {
-  console.log(`failed ${Math.round(performance.now() - started)} ${error}`);
+  console.log(`failed ${Math.round(performance.now() - started)} ${error} ${error.cause}`);
 }

@@ -1,5 +1,6 @@
 /* Plain blocking sockets, linked statically, with the timeouts of the socket. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,8 +32,6 @@ int main(int count, char **arguments) {
     printf("%d\n", status);
     return 0;
   }
-  printf("failed %ld ", milliseconds() - started);
-  fflush(stdout);
-  perror("get");
+  printf("failed %ld %s\n", milliseconds() - started, strerror(errno));
   return 0;
 }

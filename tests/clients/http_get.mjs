@@ -13,9 +13,10 @@ const end = (line) => {
   clearInterval(ticking);
   console.log(line);
 };
-const request = http.get(url, { agent: false }, (answer) => {
+// As an option it holds while the socket connects; setTimeout() would wait for the connection first.
+const request = http.get(url, { agent: false, timeout: seconds * 1000 }, (answer) => {
   answer.resume();
   end(answer.statusCode);
 });
-request.setTimeout(seconds * 1000, () => request.destroy(new Error("timeout")));
+request.on("timeout", () => request.destroy(new Error("timeout")));
 request.on("error", (error) => end(`failed ${Math.round(performance.now() - started)} ${error}`));

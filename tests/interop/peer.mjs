@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { importJWK, jwtVerify, SignJWT } from "jose";
 
 const request = JSON.parse(readFileSync(0, "utf8"));
-const key = await importJWK(request.jwk, "EdDSA");
+const key = await importJWK(request.jwk, request.alg);
 if (request.claims) {
-  const signer = new SignJWT(request.claims).setProtectedHeader({ alg: "EdDSA", kid: request.jwk.kid });
+  const signer = new SignJWT(request.claims).setProtectedHeader({ alg: request.alg, kid: request.jwk.kid });
   console.log(JSON.stringify({ token: await signer.sign(key) }));
 } else {
   const currentDate = new Date(request.now * 1000);

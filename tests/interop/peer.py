@@ -6,11 +6,11 @@ import sys
 import jwt
 
 request = json.load(sys.stdin)
-key = jwt.PyJWK(request["jwk"], algorithm="EdDSA").key
+key = jwt.PyJWK(request["jwk"], algorithm=request["alg"]).key
 if "claims" in request:
-    answer = {"token": jwt.encode(request["claims"], key, "EdDSA", headers={"kid": request["jwk"]["kid"]})}
+    answer = {"token": jwt.encode(request["claims"], key, request["alg"], headers={"kid": request["jwk"]["kid"]})}
 else:
     options = {"verify_exp": False, "verify_iat": False}
-    claims = jwt.decode(request["token"], key, ["EdDSA"], audience="procgate", options=options)
+    claims = jwt.decode(request["token"], key, [request["alg"]], audience="procgate", options=options)
     answer = {"claims": claims, "header": jwt.get_unverified_header(request["token"])}
 json.dump(answer, sys.stdout)

@@ -22,18 +22,32 @@ pub struct Setup {
     pub upstream: SocketAddr,
     /// Worker threads, each with a VM of its own.
     pub workers: usize,
-    /// Which of the project's configurations: `http` or `tcp`.
+    /// Which of the project's configurations: `http`, `tcp` or `receiver`.
     pub kind: &'static str,
-    /// A change to this configuration that a test cannot do without.
-    pub amend: fn(String) -> String,
+    /// Parameters that only this kind has.
+    pub parameters: Vec<(&'static str, String)>,
+    /// Where a mesh redirects connections to, or nothing for a proxy that programs connect to by themselves.
+    pub redirected: Option<Redirected>,
+    /// What in this configuration a test cannot do without: texts, and what stands in their place.
+    pub amendments: Vec<(&'static str, String)>,
+}
+
+/// What a proxy needs behind redirect rules: connections go on to where they wanted to go.
+#[derive(Clone, Copy, Debug)]
+pub struct Redirected {
+    /// Where the rules send connections.
+    pub to: SocketAddr,
+    /// The user whose own connections they leave alone.
+    pub user: u32,
 }
 
 impl Setup {
     /// The project's module with two workers.
     #[must_use]
     pub fn new(policy: impl ToString, upstream: SocketAddr) -> Self {
-        let amend = |configuration| configuration;
-        Self { wasm: tools::wasm(), policy: policy.to_string(), upstream, workers: 2, kind: "http", amend }
+        let (wasm, policy) = (tools::wasm(), policy.to_string());
+        let (kind, parameters, amendments) = ("http", Vec::new(), Vec::new());
+        Self { wasm, policy, upstream, workers: 2, kind, parameters, redirected: None, amendments }
     }
 }
 
@@ -66,7 +80,10 @@ impl Envoy {
     #[must_use]
     pub fn start_with_any(setup: Setup) -> Self {
         let folder = tempfile::Builder::new().prefix("procgate-envoy-").tempdir().unwrap();
-        render(folder.path(), &setup, UNKNOWN);
+        render(folder.path(), &setup, setup.redirected.map_or(UNKNOWN, |redirected| redirected.to));
+        if let Some(Redirected { user, .. }) = setup.redirected {
+            std::os::unix::fs::chown(folder.path(), Some(user), Some(user)).unwrap();
+        }
         let process = spawn(folder.path(), &setup);
         let mut envoy = Self { setup, folder, process, admin: UNKNOWN, address: UNKNOWN };
         envoy.await_readiness();
@@ -111,10 +128,28 @@ impl Envoy {
         let _ = self.process.wait();
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its admin interface listens.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The configuration that it was started with.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.folder.path().join(format!("{}.yaml", self.setup.kind))
     }
 
     /// Asks the admin interface.
@@ -151,9 +186,15 @@ impl Envoy {
     /// The access log so far, an object for each request or connection.
     #[must_use]
     pub fn access_log(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default();
+        let text = fs::read_to_string(self.access_log_file()).unwrap_or_default();
         // The last line may be half written.
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Where the access log is.
+    #[must_use]
+    pub fn access_log_file(&self) -> PathBuf {
+        self.folder.path().join("access.log")
     }
 
     /// The records of decisions in the access log so far.
@@ -161,7 +202,8 @@ impl Envoy {
     pub fn records(&self) -> Vec<Record<'static>> {
         let lines = self.access_log();
         let texts = lines.iter().filter_map(|line| line["procgate"].as_str());
-        texts.map(|text| Record::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"))).collect()
+        let read = |text| Record::parse(text).unwrap_or_else(|error| panic!("{error}: {text}")).into_owned();
+        texts.map(read).collect()
     }
 
     /// The last record that fits, which the access log has soon.
@@ -198,7 +240,7 @@ fn render(folder: &Path, setup: &Setup, listen: SocketAddr) {
     let status = Command::new(tools::project().join("envoy-config/render"))
         .arg(folder)
         .arg(setup.kind)
-        .env("PROCGATE_TCP_CLUSTER", "upstream")
+        .env("PROCGATE_TCP_CLUSTER", setup.redirected.map_or("upstream", |_| "original"))
         .env("PROCGATE_WASM", &setup.wasm)
         .env("PROCGATE_POLICY", policy)
         .env("PROCGATE_LISTEN_ADDRESS", listen.ip().to_string())
@@ -207,16 +249,41 @@ fn render(folder: &Path, setup: &Setup, listen: SocketAddr) {
         .env("PROCGATE_UPSTREAM_HOST", setup.upstream.ip().to_string())
         .env("PROCGATE_UPSTREAM_PORT", setup.upstream.port().to_string())
         .env("PROCGATE_ACCESS_LOG", folder.join("access.log"))
+        .envs(setup.parameters.iter().map(|(name, value)| (name, value)))
         .status();
     assert!(status.unwrap().success(), "envoy-config/render failed");
-    let configuration = folder.join(format!("{}.yaml", setup.kind));
-    let text = fs::read_to_string(&configuration).unwrap();
-    fs::write(configuration, (setup.amend)(text)).unwrap();
+    for (from, to) in &setup.amendments {
+        amend(folder, from, to);
+    }
+}
+
+/// Replaces a text in whichever of the rendered files have it; by a rename, which is what Envoy notices.
+fn amend(folder: &Path, from: &str, to: &str) {
+    let mut amended = false;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = if path.extension().is_some_and(|end| end == "yaml") {
+            fs::read_to_string(&path).unwrap()
+        } else {
+            continue;
+        };
+        if text.contains(from) {
+            let beside = path.with_extension("amended");
+            fs::write(&beside, text.replace(from, to)).unwrap();
+            fs::rename(beside, path).unwrap();
+            amended = true;
+        }
+    }
+    assert!(amended, "no configuration has {from:?}");
 }
 
 fn spawn(folder: &Path, setup: &Setup) -> Child {
     let log = File::options().create(true).append(true).open(folder.join("envoy.log")).unwrap();
-    Command::new(tools::envoy())
+    let mut command = match setup.redirected {
+        None => Command::new(tools::envoy()),
+        Some(Redirected { user, .. }) => as_user(user, tools::envoy()),
+    };
+    command
         .arg("--config-path")
         .arg(folder.join(format!("{}.yaml", setup.kind)))
         .arg("--admin-address-path")
@@ -231,4 +298,13 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
         .stderr(log)
         .spawn()
         .unwrap()
+}
+
+/// A program as another user who may read what root may: the program itself, for instance, in root's home.
+fn as_user(user: u32, program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &user.to_string(), "--regid", &user.to_string(), "--clear-groups"]);
+    command.args(["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search", "--"]);
+    command.arg(program);
+    command
 }

@@ -14,7 +14,11 @@
 )]
 
 pub mod blackhole;
+pub mod certificates;
 pub mod envoy;
+pub mod generated;
+pub mod mesh;
+pub mod netns;
 pub mod oracle;
 pub mod pod;
 pub mod process;
@@ -26,4 +30,5 @@ pub mod tokens;
 pub mod tools;
 pub mod until;
 pub mod upstream;
+pub mod way;
 pub mod wire;

@@ -5,12 +5,13 @@ use crate::program::Program;
 use crate::tokens::{DOMAIN, Key, SCOPE};
 use crate::tools;
 use crate::upstream::Upstream;
+use crate::way::Way;
 use crate::wire::HOST;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -21,10 +22,11 @@ pub struct Pod {
     pub envoy: Envoy,
     /// Where allowed requests go.
     pub upstream: Upstream,
-    /// What the policy trusts.
+    /// What the policy trusts: an Ed25519 key
     pub key: Key,
+    /// and one on P-256.
+    pub es256: Key,
     folder: TempDir,
-    key_file: PathBuf,
 }
 
 /// Who the program under the shim is.
@@ -57,12 +59,21 @@ impl Pod {
     /// Starts a pod whose policy approves these programs.
     #[must_use]
     pub fn start(folder: TempDir, programs: &[&Program]) -> Self {
+        Self::start_with(folder, programs, |_| {})
+    }
+
+    /// The same with an Envoy whose set-up differs.
+    #[must_use]
+    pub fn start_with(folder: TempDir, programs: &[&Program], change: impl FnOnce(&mut Setup)) -> Self {
         let upstream = Upstream::start();
-        let key = Key::new("2026-11");
-        let policy = policy("enforce", &key, programs);
-        let envoy = Envoy::start(Setup::new(policy, upstream.address()));
-        let key_file = key.write_to(folder.path());
-        Self { envoy, upstream, key, folder, key_file }
+        let (key, es256) = (Key::new("2026-11"), Key::es256("2026-11-p256"));
+        let policy = policy("enforce", &[&key, &es256], programs);
+        let mut setup = Setup::new(policy, upstream.address());
+        change(&mut setup);
+        let envoy = Envoy::start(setup);
+        key.write_to(folder.path());
+        es256.write_to(folder.path());
+        Self { envoy, upstream, key, es256, folder }
     }
 
     /// A folder for files of the pod.
@@ -75,32 +86,68 @@ impl Pod {
     /// exempt from the trap, but for these addresses, which take the place of what a mesh intercepts.
     #[must_use]
     pub fn shim(&self, program: &Program, confinement: Confinement, towards: &[SocketAddr]) -> Command {
-        let mut command = Command::new(tools::shim());
-        command.args([
-            "run",
-            "--trust-domain",
-            DOMAIN,
-            "--namespace",
-            "shop",
-            "--service-account",
-            "checkout",
-        ]);
-        command.args(["--container", "checkout"]);
-        command.arg("--key").arg(&self.key_file).arg("--code-list").arg(&program.code_list);
-        if confinement == Confinement::OtherUser {
-            command.args(["--strict", "--user", "65534:65534"]);
-        }
-        for address in towards {
-            command.args(["--capture", &address.to_string()]);
-        }
-        command.arg("--");
+        self.shim_with(&self.key, program, confinement, towards)
+    }
+
+    /// The same with this key of the pod.
+    #[must_use]
+    pub fn shim_with(
+        &self,
+        key: &Key,
+        program: &Program,
+        confinement: Confinement,
+        towards: &[SocketAddr],
+    ) -> Command {
+        self.shim_that(Way::Header, key, program, confinement, towards)
+    }
+
+    /// The same whose tokens travel so.
+    #[must_use]
+    pub fn shim_by(
+        &self,
+        way: Way,
+        program: &Program,
+        confinement: Confinement,
+        towards: &[SocketAddr],
+    ) -> Command {
+        self.shim_that(way, &self.key, program, confinement, towards)
+    }
+
+    fn shim_that(
+        &self,
+        way: Way,
+        key: &Key,
+        program: &Program,
+        confinement: Confinement,
+        towards: &[SocketAddr],
+    ) -> Command {
+        let mut command = shim(&key.place_in(self.folder()), program, confinement, towards);
+        command.args(way.options()).arg("--");
         command
     }
 }
 
+/// A shim of the container `checkout` with this key, to be followed by further options, `--`, a program and
+/// its arguments.
+#[must_use]
+pub fn shim(key: &Path, program: &Program, confinement: Confinement, towards: &[SocketAddr]) -> Command {
+    let mut command = Command::new(tools::shim());
+    command.args(["run", "--trust-domain", DOMAIN, "--namespace", "shop", "--service-account", "checkout"]);
+    command.args(["--container", "checkout"]);
+    command.arg("--key").arg(key).arg("--code-list").arg(&program.code_list);
+    if confinement == Confinement::OtherUser {
+        command.args(["--strict", "--user", "65534:65534"]);
+    }
+    for address in towards {
+        command.args(["--capture", &address.to_string()]);
+    }
+    command
+}
+
 /// A policy under which these programs may charge, and nobody may administer.
 #[must_use]
-pub fn policy(mode: &str, key: &Key, programs: &[&Program]) -> Value {
+pub fn policy(mode: &str, keys: &[&Key], programs: &[&Program]) -> Value {
+    let keys: Vec<_> = keys.iter().map(|key| key.trusted_for(SCOPE)).collect();
     let names: Vec<_> = programs.iter().map(|program| &program.name).collect();
     let processes: Vec<_> = programs
         .iter()
@@ -112,7 +159,7 @@ pub fn policy(mode: &str, key: &Key, programs: &[&Program]) -> Value {
     json!({
         "version": 1,
         "mode": mode,
-        "trust": {"domain": DOMAIN, "keys": [key.trusted_for(SCOPE)]},
+        "trust": {"domain": DOMAIN, "keys": keys},
         "processes": processes,
         "destinations": [{"name": "payments", "hosts": [HOST], "cidrs": ["127.0.0.0/8"]}],
         "rules": [

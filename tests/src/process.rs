@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than any program here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What a program left behind.
 #[derive(Clone, Debug)]
@@ -68,6 +68,12 @@ impl Running {
         text(&self.stderr)
     }
 
+    /// What it left, if it has ended already.
+    pub fn ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().unwrap()?;
+        Some(format!("{status}\n{}{}", self.stdout(), self.stderr()))
+    }
+
     /// Waits for its end.
     ///
     /// # Panics
@@ -110,6 +116,17 @@ pub fn succeed(command: &mut Command) -> Finished {
     let finished = run(command);
     assert!(finished.status.success(), "{command:?}: {finished}");
     finished
+}
+
+/// Memory that a process has in use: `VmRSS` of proc_pid_status(5).
+///
+/// # Panics
+/// Where there is no such process.
+#[must_use]
+pub fn resident_kilobytes(process: u32) -> i64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it runs");
+    line.trim().strip_suffix(" kB").and_then(|number| number.parse().ok()).unwrap()
 }
 
 /// All that is in the file. The program writes at the position that it shares with us: reading must not

@@ -33,7 +33,7 @@ impl Stage {
         let [checkout, till] = ["checkout", "till"].map(|name| Program::like(&curl, folder.path(), name));
         let programs = [&checkout, &till];
         let pod = Pod::start(folder, &programs);
-        let policy = policy("audit", &pod.key, &programs);
+        let policy = policy("audit", &[&pod.key, &pod.es256], &programs);
         let auditing = Envoy::start(Setup::new(policy, pod.upstream.address()));
         Some(Self { pod, auditing, checkout, till })
     }

@@ -1,9 +1,11 @@
 //! Keys, and tokens of every kind: such as the shim mints, and such as it never would.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::Signer;
 use procgate_identity::{
-    Claims, Digest, KeyId, Labels, Lifetime, Serial, SigningKey, Subject, TOKEN_LIFE_SECONDS, UnixNanos,
+    Algorithm, Claims, Digest, KeyId, Labels, Lifetime, Serial, SigningKey, Subject, TOKEN_LIFE_SECONDS,
+    UnixNanos,
 };
 use serde_json::{Value, json};
 use std::fs;
@@ -22,24 +24,35 @@ pub const SCOPE: &str = "spiffe://shop.example/ns/shop/sa/checkout/container/";
 /// The container of the approved program.
 pub const SUBJECT: &str = "spiffe://shop.example/ns/shop/sa/checkout/container/checkout";
 
-/// A signing key with a random seed.
+/// A signing key, made of random bytes.
 #[derive(Debug)]
 pub struct Key {
     id: String,
-    seed: Zeroizing<[u8; 32]>,
+    algorithm: Algorithm,
+    random: Zeroizing<[u8; 32]>,
 }
 
 impl Key {
-    /// A key of this name.
+    /// An Ed25519 key of this name.
     #[must_use]
     pub fn new(id: &str) -> Self {
-        let mut seed = Zeroizing::new([0; 32]);
-        fs::File::open("/dev/urandom").unwrap().read_exact(&mut *seed).unwrap();
-        Self { id: id.into(), seed }
+        let mut random = Zeroizing::new([0; 32]);
+        fs::File::open("/dev/urandom").unwrap().read_exact(&mut *random).unwrap();
+        Self { id: id.into(), algorithm: Algorithm::EdDsa, random }
+    }
+
+    /// A key on P-256 of this name.
+    #[must_use]
+    pub fn es256(id: &str) -> Self {
+        Self { algorithm: Algorithm::Es256, ..Self::new(id) }
     }
 
     fn signing(&self) -> SigningKey {
-        SigningKey::from_seed(KeyId::new(&self.id).unwrap(), &self.seed)
+        let id = KeyId::new(&self.id).unwrap();
+        match self.algorithm {
+            Algorithm::EdDsa => SigningKey::from_seed(id, &self.random),
+            Algorithm::Es256 => SigningKey::es256(id, &self.random).unwrap(),
+        }
     }
 
     /// The key's entry in a policy's `trust.keys`.
@@ -49,12 +62,17 @@ impl Key {
         json!({"jwk": jwk, "scope": scope})
     }
 
-    /// Writes the private key to a file that only its owner may read.
+    /// Where [`Key::write_to`] puts it.
     #[must_use]
+    pub fn place_in(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}.jwk", self.id))
+    }
+
+    /// Writes the private key to a file that only its owner may read.
     pub fn write_to(&self, folder: &Path) -> PathBuf {
-        let path = folder.join(format!("{}.jwk", self.id));
+        let path = self.place_in(folder);
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
-        std::io::Write::write_all(&mut file, self.signing().to_private_jwk().as_bytes()).unwrap();
+        std::io::Write::write_all(&mut file, self.signing().to_private_jwk().unwrap().as_bytes()).unwrap();
         path
     }
 
@@ -68,16 +86,16 @@ impl Key {
     #[must_use]
     pub fn draft(&self, claims: &Claims) -> Draft {
         let token = self.mint(claims);
-        let mut parts = token.split('.').map(|part| Base64UrlUnpadded::decode_vec(part).unwrap());
+        let mut parts = token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).unwrap());
         let mut part = || serde_json::from_slice(&parts.next().unwrap()).unwrap();
         Draft { header: part(), payload: part() }
     }
 
-    /// Signs whatever the draft says.
+    /// Signs whatever the draft says, with Ed25519.
     #[must_use]
     pub fn sign(&self, draft: &Draft) -> String {
-        let key = ed25519_dalek::SigningKey::from_bytes(&self.seed);
-        let encode = |bytes: &[u8]| Base64UrlUnpadded::encode_string(bytes);
+        let key = ed25519_dalek::SigningKey::from_bytes(&self.random);
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let text = [&draft.header, &draft.payload].map(|part| encode(part.to_string().as_bytes())).join(".");
         format!("{text}.{}", encode(&key.sign(text.as_bytes()).to_bytes()))
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 /// The project's folder.
 #[must_use]
@@ -50,7 +50,7 @@ pub fn envoy() -> &'static Path {
     static ENVOY: OnceLock<PathBuf> = OnceLock::new();
     ENVOY.get_or_init(|| {
         let told = std::env::var_os("PROCGATE_ENVOY").map(PathBuf::from);
-        told.unwrap_or_else(|| script("scripts/install-envoy").trim_end().into())
+        told.unwrap_or_else(|| script("scripts/install-envoy", &[]).trim_end().into())
     })
 }
 
@@ -59,25 +59,23 @@ pub fn envoy() -> &'static Path {
 #[must_use]
 pub fn client(name: &str) -> Option<PathBuf> {
     let told = std::env::var_os(format!("PROCGATE_CLIENT_{}", name.to_uppercase()));
-    told.map(PathBuf::from).or_else(|| installed_clients().get(name).cloned())
+    told.map(PathBuf::from).or_else(|| install_client(name))
 }
 
-fn installed_clients() -> &'static BTreeMap<String, PathBuf> {
-    static CLIENTS: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
-    CLIENTS.get_or_init(|| {
-        // The Makefile has asked before, and says what there is.
-        if std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("PROCGATE_CLIENT_")) {
-            return BTreeMap::new();
-        }
-        let lines = script("scripts/install-clients");
-        let pairs = lines.lines().filter_map(|line| line.split_once('='));
-        pairs.map(|(name, path)| (name.to_owned(), path.into())).collect()
-    })
+/// Has the project's script look for a client, once, unless the Makefile has asked before for all.
+fn install_client(name: &str) -> Option<PathBuf> {
+    static CLIENTS: Mutex<BTreeMap<String, Option<PathBuf>>> = Mutex::new(BTreeMap::new());
+    if std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("PROCGATE_CLIENT_")) {
+        return None;
+    }
+    let mut clients = CLIENTS.lock().unwrap();
+    let look = || Some(script("scripts/install-clients", &[name]).trim_end().split_once('=')?.1.into());
+    clients.entry(name.to_owned()).or_insert_with(look).clone()
 }
 
 /// What a script of the project prints.
-fn script(path: &str) -> String {
-    let output = Command::new(project().join(path)).output().unwrap();
+fn script(path: &str, arguments: &[&str]) -> String {
+    let output = Command::new(project().join(path)).args(arguments).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{path}: {told}");
     eprint!("{told}");

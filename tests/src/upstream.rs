@@ -94,6 +94,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     }
     let seen = json!({
         "method": head.method.as_str(),
+        "authority": head.uri.authority().map(|authority| authority.as_str()),
         "path": head.uri.path_and_query().map(|path| path.as_str()),
         "version": format!("{:?}", head.version),
         "headers": headers,

@@ -13,8 +13,10 @@ use zeroize::Zeroizing;
 
 const NOW: UnixNanos = UnixNanos(1_800_000_000_000_000_000);
 
-fn key() -> SigningKey {
-    SigningKey::from_seed(KeyId::new("2026-11").unwrap(), &Zeroizing::new([42; 32]))
+/// A key of each algorithm.
+fn keys() -> [SigningKey; 2] {
+    let (id, random) = (|| KeyId::new("2026-11").unwrap(), Zeroizing::new([42; 32]));
+    [SigningKey::from_seed(id(), &random), SigningKey::es256(id(), &random).unwrap()]
 }
 
 fn claims() -> Claims {
@@ -61,19 +63,25 @@ fn ask(peer: &mut Command, request: &Value) -> Value {
 }
 
 fn interchange(mut peer: impl FnMut() -> Command) {
-    let public: Value = serde_json::from_str(&key().public().unwrap().to_jwk()).unwrap();
-    let private: Value = serde_json::from_str(&key().to_private_jwk()).unwrap();
-    let now = NOW.seconds().0;
+    for key in keys() {
+        interchange_with(&key, &mut peer);
+    }
+}
 
-    let ours = key().sign_token(&claims()).unwrap();
-    let read = ask(&mut peer(), &json!({"jwk": public, "token": ours, "now": now}));
+fn interchange_with(key: &SigningKey, peer: &mut impl FnMut() -> Command) {
+    let public: Value = serde_json::from_str(&key.public().unwrap().to_jwk()).unwrap();
+    let private: Value = serde_json::from_str(&key.to_private_jwk().unwrap()).unwrap();
+    let (alg, now) = (key.algorithm().name(), NOW.seconds().0);
+
+    let ours = key.sign_token(&claims()).unwrap();
+    let read = ask(&mut peer(), &json!({"alg": alg, "jwk": public, "token": ours, "now": now}));
     assert_eq!(read["claims"], payload());
-    assert_eq!(read["header"], json!({"alg": "EdDSA", "kid": "2026-11", "typ": "JWT"}));
+    assert_eq!(read["header"], json!({"alg": alg, "kid": "2026-11", "typ": "JWT"}));
 
-    let theirs = ask(&mut peer(), &json!({"jwk": private, "claims": payload()}));
+    let theirs = ask(&mut peer(), &json!({"alg": alg, "jwk": private, "claims": payload()}));
     let token = theirs["token"].as_str().unwrap();
     let mut keys = TrustedKeys::new("shop.example".parse().unwrap());
-    keys.add(key().public().unwrap(), "spiffe://shop.example/ns/shop/".parse().unwrap()).unwrap();
+    keys.add(key.public().unwrap(), "spiffe://shop.example/ns/shop/".parse().unwrap()).unwrap();
     let identity = UnverifiedToken::parse(token.as_bytes()).unwrap().verify(&keys, NOW, Binding::Unbound);
     assert_eq!(identity.unwrap().claims(), &claims());
 }

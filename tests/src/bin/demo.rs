@@ -2,9 +2,10 @@
 
 #![allow(clippy::expect_used, reason = "a demo stops loudly at whatever goes wrong")]
 
-use procgate_policy::Record;
+use procgate_policy::{Reason, Record};
+use procgate_tests::mesh::{Mesh, Service, Visit, Visitor};
 use procgate_tests::pod::Confinement;
-use procgate_tests::scenarios::{self, Outcome, Scenario, Skipped};
+use procgate_tests::scenarios::{self, Scenario, Skipped};
 use procgate_tests::stage::Stage;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     print_records(&lines);
     print_metrics(&stage);
     drop(stage);
+    let lines = [lines, show_mesh()].concat();
     let failed = lines.iter().filter(|line| matches!(line, Line::Broken)).count();
     let skipped = lines.iter().filter(|line| matches!(line, Line::Skipped)).count();
     let kept = lines.len().saturating_sub(failed).saturating_sub(skipped);
@@ -45,7 +47,45 @@ fn introduce(stage: &Stage) {
     }
 }
 
+/// A pod whose connections are redirected to Envoy: whatever TCP the programs speak.
+fn show_mesh() -> Vec<Line> {
+    println!(
+        "\na pod of network namespaces: redirect rules send every connection to Envoy, which goes on to where"
+    );
+    println!("it wanted to go; the token comes in a PROXY v2 preface ahead of the program's own bytes");
+    let Some(mesh) = Mesh::start() else { return vec![Line::Skipped] };
+    let mut lines = Vec::new();
+    for service in Service::ALL {
+        for visitor in [Visitor::Approved("own-socket"), Visitor::Neighbour] {
+            let what = match visitor {
+                Visitor::Neighbour => "  the same in a neighbour container",
+                Visitor::Approved(_) | Visitor::Shell(_) => service.describe(),
+            };
+            lines.push(show_visit(what, &mesh, service, visitor));
+        }
+    }
+    lines
+}
+
+fn show_visit(what: &str, mesh: &Mesh, service: Service, visitor: Visitor) -> Line {
+    let told =
+        |answered: bool, reason: Reason| format!("{} {reason}", if answered { "reached" } else { "refused" });
+    let promised = (visitor.promised() == Reason::Allowed, visitor.promised());
+    let visit = catch_unwind(AssertUnwindSafe(|| mesh.visit(service, visitor)));
+    let (got, kept, record) = match visit {
+        Ok(Visit { answered, record, .. }) => {
+            (told(answered, record.reason), (answered, record.reason) == promised, Some(record))
+        }
+        Err(_) => ("failed".into(), false, None),
+    };
+    let promised = told(promised.0, promised.1);
+    let why = record.as_ref().map(why).unwrap_or_default();
+    println!("{:<2} {what:<58} {promised:<24} {got:<24} {why}", if kept { "ok" } else { "!!" });
+    if kept { record.map_or(Line::Broken, |record| Line::Kept(Box::new(record))) } else { Line::Broken }
+}
+
 /// What became of a scenario.
+#[derive(Clone)]
 enum Line {
     Kept(Box<Record<'static>>),
     Broken,
@@ -62,7 +102,7 @@ fn show(scenario: &Scenario, stage: &Stage) -> Line {
         Ok(Ok(outcome)) => {
             let got = format!("{} {}", outcome.status, outcome.record.reason);
             let kept = scenario.complaint(&outcome).is_none();
-            print(if kept { "ok" } else { "!!" }, &got, &why(&outcome));
+            print(if kept { "ok" } else { "!!" }, &got, &why(&outcome.record));
             if kept { Line::Kept(Box::new(outcome.record)) } else { Line::Broken }
         }
         Ok(Err(Skipped(need))) => {
@@ -79,7 +119,7 @@ fn show(scenario: &Scenario, stage: &Stage) -> Line {
     }
 }
 
-fn why(Outcome { record, .. }: &Outcome) -> String {
+fn why(record: &Record<'_>) -> String {
     let rule = record.rule.as_deref().map(|rule| format!("rule {rule}"));
     let nearest = record.nearest.as_deref().map(|rule| format!("nearest rule {rule}"));
     record

@@ -66,6 +66,18 @@ fn forgery() -> Vec<Scenario> {
             |scene| scene.present_draft(|draft| Key::new("other").sign(&draft.header("kid", "other"))),
         ),
         Scenario::new(
+            "a_token_signed_with_another_key_on_p_256_is_refused",
+            "a forged token: the P-256 key's name, another key",
+            refused(Refused::BadSignature),
+            |scene| scene.present_signed(|claims| Key::es256("2026-11-p256").mint(claims)),
+        ),
+        Scenario::new(
+            "a_token_with_another_algorithm_than_its_key_s_is_refused",
+            "the Ed25519 key's name, signed with ES256",
+            refused(Refused::UnsupportedAlgorithm),
+            |scene| scene.present_signed(|claims| Key::es256("2026-11").mint(claims)),
+        ),
+        Scenario::new(
             "an_unsigned_token_is_refused",
             "alg: none",
             refused(Refused::UnsupportedAlgorithm),
@@ -217,6 +229,13 @@ impl Scene<'_> {
         let mut connection = Connection::open(self.envoy.address());
         let claims = change(self.stage.claims(connection.source(), self.envoy.address()));
         Ok(vec![connection.ask(self.get(&token_line(&self.stage.pod.key.mint(&claims))))])
+    }
+
+    /// The right claims, signed as the scenario likes.
+    fn present_signed(&self, sign: impl FnOnce(&Claims) -> String) -> Played {
+        let mut connection = Connection::open(self.envoy.address());
+        let token = sign(&self.stage.claims(connection.source(), self.envoy.address()));
+        Ok(vec![connection.ask(self.get(&token_line(&token)))])
     }
 
     /// A token that starts as the right one and is signed as the scenario likes.

@@ -1,9 +1,10 @@
 //! Scenarios of real programs, under the shim and without it.
 
 use super::{ALLOWED, Scenario, Scene, Skipped, denied, refused};
+use crate::pod::Confinement;
 use crate::process::{run, succeed};
 use crate::program::{Program, copy_with_its_own_digest};
-use crate::stage::curl_arguments;
+use crate::stage::{Stage, curl_arguments};
 use crate::tools;
 use crate::wire::Answer;
 use procgate_identity::RefusalReason;
@@ -34,6 +35,18 @@ fn approved() -> Vec<Scenario> {
             |scene| scene.approved(&["--http2-prior-knowledge"]),
         )
         .shown(),
+        Scenario::new(
+            "an_approved_program_whose_shim_signs_on_p_256_gets_through",
+            "the approved program, its shim's key on P-256",
+            ALLOWED,
+            |scene| {
+                let Stage { pod, checkout, .. } = scene.stage;
+                let towards = scene.envoy.address();
+                let mut command = pod.shim_with(&pod.es256, checkout, Confinement::best(), &[towards]);
+                command.arg(&checkout.path).args(curl_arguments(towards, &[&scene.path]));
+                Ok(answers(&succeed(&mut command).stdout))
+            },
+        ),
         Scenario::new(
             "a_body_reaches_the_upstream",
             "the approved program, POST with a body",

@@ -1,5 +1,5 @@
-//! Programs as people write them (tests/clients) under the shim: each gets through, and each keeps its
-//! own timeouts and errors.
+//! Programs as people write them (tests/clients) under the shim, with each carrier that they need know nothing of:
+//! each gets through, and each keeps its own timeouts and errors.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@ mod matrix;
 use installed::Client;
 use libtest_mimic::{Arguments, Trial};
 use matrix::{CLAIMS, Claim, Matrix};
+use procgate_tests::way::Way;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -24,18 +25,22 @@ fn main() -> ExitCode {
     // They wait most of the time.
     arguments.test_threads = arguments.test_threads.or(Some(8));
     let matrix = (!arguments.list).then(|| Arc::new(Matrix::set()));
-    let trials =
-        Client::ALL.iter().flat_map(|client| CLAIMS.map(|claim| trial(*client, claim, matrix.clone())));
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let mut trials = Vec::new();
+    for client in Client::ALL {
+        for claim in CLAIMS {
+            trials.extend(Way::ALL.map(|way| trial(client, claim, way, matrix.clone())));
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
     drop(matrix);
     conclusion.exit_code()
 }
 
-fn trial(client: Client, Claim { name, holds }: Claim, matrix: Option<Arc<Matrix>>) -> Trial {
+fn trial(client: Client, Claim { name, holds }: Claim, way: Way, matrix: Option<Arc<Matrix>>) -> Trial {
     let missing = matrix.as_ref().is_some_and(|matrix| !matrix.has(client));
-    let trial = Trial::test(format!("{}_{name}", client.name()), move || {
+    let trial = Trial::test(format!("{}_{name}_{way}", client.name()), move || {
         if let Some(matrix) = matrix {
-            holds(&matrix, client);
+            holds(&matrix, client, way);
         }
         Ok(())
     });

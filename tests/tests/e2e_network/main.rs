@@ -1,5 +1,5 @@
-//! The plugin as a network filter in a real Envoy, with the project's own tcp.yaml: every connection is
-//! decided before anything connects upstream.
+//! The plugin as a network filter in a real Envoy, with the project's own tcp.yaml and tls-alpn.yaml: every
+//! connection is decided before anything connects upstream.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +10,12 @@
     reason = "a test fails loudly"
 )]
 
+mod before_http;
 mod decisions;
 mod greeter;
+mod openings;
 mod prefaces;
+mod shim_tls;
 mod stage;
+mod tls;
+mod tls_clients;

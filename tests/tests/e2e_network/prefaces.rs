@@ -2,6 +2,8 @@
 
 use crate::stage::Stage;
 use procgate_identity::carrier::proxy_v2;
+use procgate_tests::tokens;
+use procgate_tests::wire::{Connection, get, token_line};
 
 #[test]
 fn a_preface_cut_anywhere_reaches_no_server_and_harms_nobody() {
@@ -61,4 +63,18 @@ fn of_two_tokens_in_one_preface_the_connection_is_judged_by_one_that_verifies_he
     };
     // Envoy keeps the last of them.
     assert_eq!(stage.refusal(doubled), "malformed-identity");
+}
+
+/// Plaintext HTTP on this listener may bring its identity either way, and not both.
+#[test]
+fn a_header_and_a_preface_on_one_connection_are_ambiguous() {
+    let stage = Stage::start();
+    let mut connection = Connection::open(stage.envoy.address());
+    let (source, destination) = (connection.source(), stage.envoy.address());
+    let claims = || tokens::claims(procgate_tests::proxy::exe(), None, source, destination);
+    let preface = proxy_v2::preface(source, destination, &stage.key.mint(&claims())).unwrap();
+    let request = get("/charge/1", &token_line(&stage.key.mint(&claims())));
+    let answer = connection.ask([preface, request.into()].concat());
+    assert_eq!((answer.status, answer.reason().as_deref()), (403, Some("ambiguous-identity")));
+    assert_eq!(stage.server.connections(), 0);
 }

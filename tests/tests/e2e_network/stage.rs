@@ -2,7 +2,7 @@
 
 use crate::greeter::{GREETING, Greeter};
 use procgate_identity::Claims;
-use procgate_identity::carrier::proxy_v2;
+use procgate_identity::carrier::{alpn, proxy_v2};
 use procgate_policy::Record;
 use procgate_tests::envoy::{Envoy, Setup};
 use procgate_tests::proxy::exe;
@@ -10,7 +10,7 @@ use procgate_tests::tokens::{self, DOMAIN, Key, SCOPE};
 use procgate_tests::wire;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 pub(crate) struct Stage {
@@ -25,16 +25,25 @@ impl Stage {
     }
 
     pub(crate) fn start_with(change: impl FnOnce(&mut Setup)) -> Self {
+        Self::start_under(&loopback(), change)
+    }
+
+    /// The same with tls-alpn.yaml, and this as the one destination.
+    pub(crate) fn for_tls(destination: &Value) -> Self {
+        Self::start_under(destination, |setup| setup.kind = "tls-alpn")
+    }
+
+    fn start_under(destination: &Value, change: impl FnOnce(&mut Setup)) -> Self {
         let server = Greeter::start();
         let key = Key::new("2026-11");
-        let mut setup = Setup::new(policy(&key), server.address);
+        let mut setup = Setup::new(policy(&key, destination), server.address);
         setup.kind = "tcp";
         change(&mut setup);
         Self { envoy: Envoy::start(setup), server, key }
     }
 
     pub(crate) fn policy(&self) -> Value {
-        policy(&self.key)
+        policy(&self.key, &loopback())
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -50,9 +59,19 @@ impl Stage {
         tokens::claims(exe(), None, stream.local_addr().unwrap(), self.envoy.address())
     }
 
-    /// The preface of the approved process.
+    /// The token of the approved process.
+    pub(crate) fn token(&self, stream: &TcpStream) -> String {
+        self.key.mint(&self.claims(stream))
+    }
+
+    /// The protocols that it names.
+    pub(crate) fn names(&self, stream: &TcpStream) -> Vec<Vec<u8>> {
+        [b"h2".to_vec()].into_iter().chain(alpn::encode(&self.token(stream))).collect()
+    }
+
+    /// Its preface.
     pub(crate) fn preface(&self, stream: &TcpStream) -> Vec<u8> {
-        self.preface_with(stream, &self.key.mint(&self.claims(stream)))
+        self.preface_with(stream, &self.token(stream))
     }
 
     pub(crate) fn preface_with(&self, stream: &TcpStream, token: &str) -> Vec<u8> {
@@ -81,17 +100,27 @@ impl Stage {
         procgate_tests::until::until("the connection's record", || {
             let log = self.envoy.access_log();
             let line = log.iter().find(|line| line["source"] == source.to_string())?;
-            Some(Record::parse(line["procgate"].as_str()?).unwrap())
+            Some(Record::parse(line["procgate"].as_str()?).unwrap().into_owned())
         })
     }
 
     /// Sends this on a connection of its own, which must not reach the server; gives the reason.
     pub(crate) fn refusal(&self, bytes: impl FnOnce(&TcpStream) -> Vec<u8>) -> String {
+        self.refusal_of(bytes, |_| {})
+    }
+
+    /// The same of a client that sends nothing more after it.
+    pub(crate) fn refusal_at_end(&self, bytes: impl FnOnce(&TcpStream) -> Vec<u8>) -> String {
+        self.refusal_of(bytes, |stream| stream.shutdown(Shutdown::Write).unwrap())
+    }
+
+    fn refusal_of(&self, bytes: impl FnOnce(&TcpStream) -> Vec<u8>, then: impl FnOnce(&TcpStream)) -> String {
         let before = self.server.connections();
         let mut stream = self.connect();
         let source = stream.local_addr().unwrap();
         let bytes = bytes(&stream);
         let _ = stream.write_all(&bytes);
+        then(&stream);
         assert!(!is_served(&mut stream));
         drop(stream);
         let record = self.record_of(source);
@@ -110,14 +139,20 @@ pub(crate) fn is_served(stream: &mut TcpStream) -> bool {
     served
 }
 
-/// One process may reach anything on loopback.
-fn policy(key: &Key) -> Value {
+fn loopback() -> Value {
+    json!({"cidrs": ["127.0.0.0/8"]})
+}
+
+/// One process may reach this destination.
+pub(crate) fn policy(key: &Key, destination: &Value) -> Value {
+    let mut destination = destination.clone();
+    destination["name"] = "loopback".into();
     json!({
         "version": 1,
         "mode": "enforce",
         "trust": {"domain": DOMAIN, "keys": [key.trusted_for(SCOPE)]},
         "processes": [{"name": "checkout", "container": "checkout", "exe": [exe().to_string()]}],
-        "destinations": [{"name": "loopback", "cidrs": ["127.0.0.0/8"]}],
+        "destinations": [destination],
         "rules": [{"name": "checkout-mails", "allow": {
             "from": {"process": "checkout"}, "to": {"destination": "loopback"},
         }}],

@@ -1,7 +1,7 @@
 //! What clients, logs and metrics are told.
 
-use procgate_identity::{Carrier, Digest};
-use procgate_policy::Direction;
+use procgate_identity::{Carrier, Claims, Digest, Stray};
+use procgate_policy::{Direction, Record};
 use procgate_tests::proxy::{Proxy, exe};
 use procgate_tests::tokens::SUBJECT;
 use procgate_tests::until::until;
@@ -100,6 +100,25 @@ fn no_path_or_host_writes_a_log_line_of_its_own() {
     }
 }
 
+/// The names of files are the program's to choose, and come in a token that is in order.
+#[test]
+fn no_name_of_a_process_writes_a_log_line_of_its_own() {
+    let proxy = Proxy::start();
+    let evil = "\n{\"decision\":\"allow\"}\r\u{1b}[2J\u{202e}\u{85}\"},\\";
+    let (mut connection, _) = proxy.connect();
+    let stray = Some(Stray { path: evil.into(), digest: None });
+    let claims = Claims { name: evil.into(), stray, exe: Digest::of(b"evil"), ..proxy.claims(&connection) };
+    let answer = connection.ask(get("/charge/1", &token_line(&proxy.key.mint(&claims))));
+    assert_eq!(answer.reason().as_deref(), Some("unknown-process"));
+    let lines = until("the log", || Some(proxy.envoy.access_log()).filter(|lines| !lines.is_empty()));
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    let text = line["procgate"].as_str().unwrap();
+    assert!(text.is_ascii() && !text.contains(char::is_control), "{text}");
+    let record = Record::parse(text).unwrap();
+    assert_eq!((record.name.as_deref(), record.stray.unwrap().0.as_ref()), (Some(evil), evil));
+    assert!(!proxy.envoy.log().contains("\u{1b}[2J"), "in Envoy's own log");
+}
+
 #[test]
 fn decisions_are_counted_by_reason_and_carrier() {
     let proxy = Proxy::start();
@@ -145,11 +164,12 @@ fn audit_keeps_refused_tokens_from_the_upstream_too() {
 }
 
 #[test]
-fn at_an_inbound_listener_nothing_passes_and_the_record_says_why() {
-    let proxy = Proxy::start_with(|setup| setup.amend = |text| text.replace("OUTBOUND", "INBOUND"));
-    assert_eq!(proxy.approved("/charge/1").reason().as_deref(), Some("internal"));
-    assert_eq!(proxy.unidentified("/charge/1").reason().as_deref(), Some("internal"));
-    let record = proxy.envoy.record("the record", |_| true);
-    assert!(record.detail.as_deref().is_some_and(|detail| detail.contains("inbound")), "{record:?}");
+fn at_an_inbound_listener_without_mutual_tls_no_token_counts_and_the_record_says_why() {
+    let proxy = Proxy::start_with(|setup| setup.amendments.push(("OUTBOUND", "INBOUND".into())));
+    assert_eq!(proxy.unidentified("/charge/1").reason().as_deref(), Some("no-identity"));
+    assert_eq!(proxy.approved("/charge/1").reason().as_deref(), Some("peer-mismatch"));
+    let record = proxy.envoy.record("the record", |record| record.reason.code() == "peer-mismatch");
+    assert_eq!(record.direction, Direction::Inbound);
+    assert!(record.detail.as_deref().is_some_and(|detail| detail.contains("no certificate")), "{record:?}");
     assert_eq!(proxy.upstream.requests(), 0);
 }

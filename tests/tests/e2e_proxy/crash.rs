@@ -1,9 +1,12 @@
 //! What a crash of the plugin does: fail, never open.
 
-use procgate_tests::proxy::Proxy;
+use procgate_tests::envoy::{Envoy, Setup};
+use procgate_tests::proxy::{Proxy, policy};
+use procgate_tests::tokens::{Key, SCOPE};
 use procgate_tests::tools;
 use procgate_tests::until::until;
-use procgate_tests::wire::{Connection, get};
+use procgate_tests::upstream::Upstream;
+use procgate_tests::wire::{self, Connection, get};
 
 const CRASH: &str = "x-procgate-crash: now\r\n";
 
@@ -38,6 +41,26 @@ fn crash_after_crash_nothing_passes() {
     }
     assert_eq!(proxy.upstream.requests(), 0);
     until("the plugin to be back", || (proxy.approved("/charge/approved").status == 200).then_some(()));
+}
+
+/// A file that is cut, and one that is no module of this plugin: Envoy comes up, and refuses.
+#[test]
+fn a_module_that_cannot_be_loaded_lets_nothing_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(tools::wasm()).unwrap();
+    for (name, bytes) in
+        [("cut", &whole[..whole.len() / 2]), ("empty", b"\0asm\x01\0\0\0"), ("none", b"none")]
+    {
+        let (upstream, module) = (Upstream::start(), folder.path().join(name));
+        std::fs::write(&module, bytes).unwrap();
+        let key = Key::new("2026-11");
+        let mut setup = Setup::new(policy(&[key.trusted_for(SCOPE)]), upstream.address());
+        setup.wasm = module;
+        let envoy = Envoy::start_with_any(setup);
+        let answer = wire::fetch(envoy.address(), "/charge/1");
+        assert!((500..504).contains(&answer.status), "{name}: {}", answer.status);
+        assert_eq!(upstream.requests(), 0, "{name}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What peers may send: nothing of it passes that should not, and nothing of it harms the plugin.
 
-use procgate_tests::proxy::Proxy;
-use procgate_tests::wire::{Answer, Connection, get, token_line};
+use procgate_tests::proxy::{Proxy, exe};
+use procgate_tests::tokens;
+use procgate_tests::wire::{Answer, Connection, HOST, Http2, get, token_line};
 
 /// How, the lines instead of a good token's, and the reason that the answer gives. Envoy itself turns
 /// down what is not HTTP, without a reason of ours.
@@ -135,6 +136,41 @@ fn the_path_that_is_judged_is_the_path_that_the_upstream_gets() {
     }
     for path in ["/charge/a%2Fb", "/charge/a%5Cb", "/charge/..%2Frefund/1"] {
         assert_eq!(proxy.approved(path).status, 400, "{path}");
+    }
+}
+
+/// Whichever of several hosts is believed: rules and server believe the same.
+#[test]
+fn the_host_that_is_judged_is_the_host_that_the_upstream_gets() {
+    let proxy = Proxy::start();
+    let heads: [(&str, &[&str]); 5] = [
+        ("/charge/1", &["payments.shop.example", "admin.shop.example"]),
+        ("http://admin.shop.example/charge/1", &["payments.shop.example"]),
+        ("http://payments.shop.example/charge/1", &["admin.shop.example"]),
+        ("/charge/1", &["payments.shop.example@admin.shop.example"]),
+        ("/charge/1", &["admin.shop.example:80#payments.shop.example"]),
+    ];
+    for (target, hosts) in heads {
+        let (mut connection, line) = proxy.connect();
+        let hosts: String = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
+        let answer = connection.ask(format!("GET {target} HTTP/1.1\r\n{hosts}{line}\r\n"));
+        assert_hosts(&answer);
+    }
+    let mut connection = Http2::open(proxy.envoy.address());
+    let claims = tokens::claims(exe(), None, connection.source(), proxy.envoy.address());
+    let token = proxy.key.mint(&claims);
+    assert_hosts(
+        &connection.get("/charge/1", &[("host", "admin.shop.example"), ("x-process-identity", &token)]),
+    );
+    assert_eq!(proxy.approved("/charge/1").status, 200);
+}
+
+/// Refused, or every host that the upstream sees is the one that the rule allows.
+fn assert_hosts(answer: &Answer) {
+    if answer.status == 200 {
+        let seen = answer.json();
+        let hosts = [&seen["authority"], &seen["headers"]["host"][0]];
+        assert!(hosts.iter().all(|host| host.is_null() || *host == HOST), "{seen}");
     }
 }
 

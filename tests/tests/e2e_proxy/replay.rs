@@ -9,9 +9,8 @@ fn a_token_is_replayed_in_vain_at_a_worker_that_has_not_seen_it() {
     let proxy = Proxy::start_with(|setup| {
         // Each connection goes to the least busy worker. By default it goes by the hash of both ends,
         // which brings a replay to the same worker every time.
-        setup.amend = |text| {
-            text.replace("OUTBOUND\n", "OUTBOUND\n    connection_balance_config: {exact_balance: {}}\n")
-        };
+        let balanced = "OUTBOUND\n    connection_balance_config: {exact_balance: {}}\n";
+        setup.amendments.push(("OUTBOUND\n", balanced.into()));
     });
     let address = proxy.envoy.address();
     let on_one = Connection::open(address);

@@ -12,4 +12,5 @@
 mod code;
 mod custody;
 mod interpreter;
+mod smuggling;
 mod streams;

@@ -1,0 +1,83 @@
+//! Network namespaces: what makes processes a pod. Only root may make them.
+
+use crate::process::succeed;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::process::{Child, Command, Stdio};
+
+/// A network namespace with its loopback up. It ends with its last process, of which there is one that
+/// sleeps until this value is dropped.
+#[derive(Debug)]
+pub struct Namespace {
+    holder: Child,
+}
+
+impl Namespace {
+    /// A new one. To be called from a thread that outlives it: the kernel ends the sleeper with the thread
+    /// that started it, so that nothing is left of a run that was killed.
+    ///
+    /// # Panics
+    /// Without the right to make one.
+    #[must_use]
+    pub fn new() -> Self {
+        let holder = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "unshare", "--net", "sh", "-c", "echo; exec sleep infinity"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut namespace = Self { holder };
+        let mut line = [0];
+        let mut told = namespace.holder.stdout.take().unwrap();
+        std::io::Read::read_exact(&mut told, &mut line).expect("root can make a network namespace");
+        succeed(namespace.command("ip").args(["link", "set", "lo", "up"]));
+        namespace
+    }
+
+    /// Joins the two by a cable, each end with its address of a /24.
+    pub fn join(&self, address: Ipv4Addr, other: &Self, other_address: Ipv4Addr) {
+        let (here, there) = (self.holder.id().to_string(), other.holder.id().to_string());
+        succeed(Command::new("ip").args([
+            "link", "add", "eth0", "netns", &here, "type", "veth", "peer", "name", "eth0", "netns", &there,
+        ]));
+        for (namespace, address) in [(self, address), (other, other_address)] {
+            succeed(namespace.command("ip").args(["addr", "add", &format!("{address}/24"), "dev", "eth0"]));
+            succeed(namespace.command("ip").args(["link", "set", "eth0", "up"]));
+        }
+    }
+
+    /// A program that is to run in here.
+    #[must_use]
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--net", "--target", &self.holder.id().to_string(), "--", program]);
+        command
+    }
+
+    /// Does something in here: sockets that it opens and programs that it starts belong to this namespace.
+    pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(format!("/proc/{}/ns/net", self.holder.id())).unwrap();
+        let enter = || {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            act()
+        };
+        // Of a thread, not of the process: this one ends with what it does.
+        let done = std::thread::scope(|scope| scope.spawn(enter).join());
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
