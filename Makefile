@@ -29,7 +29,7 @@ TEST := cargo test --locked --workspace
 UNIT := --lib --bins --test '[!e]*' --test 'e[!2]*'
 E2E := --test 'e2e*'
 
-.PHONY: help demo test stages test-unit test-wasm test-e2e lint fmt wasm wasm-crash wasm-noop shim cli bench clean
+.PHONY: help demo test stages test-unit test-wasm test-e2e soak fuzz lint fmt wasm wasm-crash wasm-noop shim cli man bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -38,7 +38,7 @@ demo: wasm shim cli ## show procgate at work, with a real Envoy
 	@$(ENVOY)
 	cargo run -q --locked -p procgate-tests --bin demo
 
-STAGES := lint test-unit test-wasm test-e2e
+STAGES := lint test-unit test-wasm test-e2e fuzz
 test: $(STAGES) ## everything that CI checks
 
 # .ci/run runs them one by one, to say how long each took.
@@ -60,17 +60,28 @@ test-e2e: wasm wasm-crash shim cli ## tests with a real Envoy and real clients u
 	set -x
 	$(TEST) $(E2E)
 
+soak: wasm wasm-crash shim cli ## connections by the million, for some four hours
+	@$(ENVOY)
+	export PROCGATE_SOAK=1
+	set -x
+	$(TEST) --test e2e_load -- --nocapture
+
+fuzz: ## fuzz targets, each for so long: make fuzz SECONDS=60 TARGETS="token judge"
+	@scripts/fuzz $(or $(SECONDS),10) $(TARGETS)
+
 lint: ## format, clippy, dependencies, spelling
 	@deny=$$(scripts/install-cargo cargo-deny 0.20.2 --locked)
 	typos=$$(scripts/install-python typos-1.52.0 typos==1.52.0)
 	set -x
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	"$$deny/cargo-deny" --locked check bans licenses sources
 	"$${typos%/*}/typos"
 
 fmt: ## format the code
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 wasm: ## the filter: target/wasm/procgate.wasm
 	@scripts/wasm-build procgate-filter procgate --exports filter/exports.json --max-size 350000
@@ -85,7 +96,12 @@ shim: ## the shim, static: target/shim/procgate-shim
 	@scripts/shim-build
 
 cli: ## the command: target/release/procgate
-	@cargo build --release --locked -p procgate-cli
+	@scripts/cli-build
+
+man: ## the manual pages: target/man/*.1
+	@mkdir -p $(TARGET)/man
+	cargo run -q --locked -p procgate-cli -- man --out $(TARGET)/man
+	cargo run -q --locked -p procgate-shim --example man -- $(TARGET)/man
 
 # `make bench ALSO=old.wasm` measures another build of the filter in the same run.
 bench: wasm wasm-noop shim ## what procgate costs, into bench/results.json

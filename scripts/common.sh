@@ -33,7 +33,8 @@ may_apt() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
 # apt PACKAGE…: installs them. Never removes another: Debian's rustc-web conflicts with its rustc.
 apt() {
-  local install=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300
+  # RUNLEVEL: a server that is installed is not started, where no systemd decides.
+  local install=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -o DPkg::Lock::Timeout=300
     install -qy --no-remove --no-install-recommends "$@")
   say "installing Debian packages: $*"
   # The first attempt fails on a machine that has no package lists yet, or old ones.
