@@ -3,7 +3,7 @@
 use crate::stage::{PATIENCE, Scratch, Server, Shim, python};
 use procgate_identity::Digest;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -89,15 +89,22 @@ for _ in range(200):
     }
     let port: u16 = line.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
     let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    let served = std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| flood((std::net::Ipv4Addr::LOCALHOST, port).into(), &over));
         }
         fs::write(&go, "").unwrap();
-        let served = (0..200).all(|_| !server.next().claims().name.is_empty());
+        let served = (0..200).map_while(|_| server.awaited()).filter(|seen| !seen.claims().name.is_empty());
+        let served = served.count();
         over.store(true, Ordering::Relaxed);
-        assert!(served);
+        served
     });
+    if served < 200 {
+        shim.kill().unwrap();
+    }
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    assert_eq!(served, 200, "{rest}");
     assert!(shim.wait().unwrap().success());
     assert!(server.more().is_empty(), "a stranger was served");
 }

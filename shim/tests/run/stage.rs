@@ -266,7 +266,12 @@ impl Server {
 
     /// The next connection.
     pub(crate) fn next(&self) -> Seen {
-        self.seen.recv_timeout(PATIENCE).expect("a connection arrives")
+        self.awaited().expect("a connection arrives")
+    }
+
+    /// The next connection, unless none comes for long.
+    pub(crate) fn awaited(&self) -> Option<Seen> {
+        self.seen.recv_timeout(PATIENCE).ok()
     }
 
     /// The connections that arrived besides.
