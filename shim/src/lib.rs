@@ -19,6 +19,7 @@ mod problems;
 mod process;
 mod program;
 mod run;
+mod source_ports;
 mod supervise;
 mod sys;
 mod trap;

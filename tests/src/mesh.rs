@@ -236,6 +236,21 @@ impl Mesh {
         Visit { answered, record, finished }
     }
 
+    /// One program that connects to two services by turns, 400 times each, and what was decided about it.
+    #[must_use]
+    pub fn by_turns(&self) -> (Finished, Vec<Record<'static>>) {
+        let (service, before) = (Service::Smtp, self.envoy.records().len());
+        let mut shim = self.shim(service, "pidfd");
+        shim.arg(service.program()).arg(tools::project().join("tests/network/client.py"));
+        let finished = run(shim.args(["turns", &SERVERS.to_string()]));
+        let least = if finished.status.success() { 2 * 400 } else { 1 };
+        let records = until("the connections' records", || {
+            let records = self.envoy.records().split_off(before);
+            (records.len() >= least).then_some(records)
+        });
+        (finished, records)
+    }
+
     /// The records of decisions about this service.
     fn records(&self, service: Service) -> Vec<Record<'static>> {
         let mut records = self.envoy.records();

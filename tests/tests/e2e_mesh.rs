@@ -2,7 +2,7 @@
 //! mail, HTTP. One pod for all tests, made of network namespaces; so it takes root.
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use procgate_identity::Carrier;
+use procgate_identity::{Carrier, RefusalReason};
 use procgate_policy::Reason;
 use procgate_tests::mesh::{Mesh, Service, Visit, Visitor};
 use std::process::ExitCode;
@@ -18,9 +18,14 @@ fn main() -> ExitCode {
         trials.push(Trial::test(format!("only_the_approved_program_reaches_{service:?}"), trial));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
+    // Alone: shims of one pod do not know what ports the others take, and this one takes hundreds.
+    let kept = mesh.clone();
+    let trial = move || kept.map_or(Ok(()), |mesh| assert_ports_are_kept(&mesh));
+    let trial = Trial::test("redirects_keep_the_source_ports_that_tokens_are_for", trial);
+    let alone = libtest_mimic::run(&arguments, vec![trial]);
     // Before this process ends: nothing else would end the servers.
     drop(mesh);
-    conclusion.exit_code()
+    if conclusion.has_failed() { conclusion.exit_code() } else { alone.exit_code() }
 }
 
 fn assert(mesh: &Mesh, service: Service) -> Result<(), Failed> {
@@ -33,4 +38,16 @@ fn assert(mesh: &Mesh, service: Service) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// Connection tracking gives a connection another source port where the redirect made it one with an earlier
+/// one to somewhere else; its token is for the port that the program's socket has.
+fn assert_ports_are_kept(mesh: &Mesh) -> Result<(), Failed> {
+    let (finished, records) = mesh.by_turns();
+    let strange = records.iter().find(|record| record.reason == Reason::Identity(RefusalReason::WrongSource));
+    match strange {
+        Some(record) => Err(format!("{}\n{finished}", record.to_json()).into()),
+        None if finished.status.success() => Ok(()),
+        None => Err(finished.to_string().into()),
+    }
 }

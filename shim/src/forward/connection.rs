@@ -9,6 +9,7 @@ use super::tls::Originator;
 use crate::inject::Injector;
 use crate::mint::Minter;
 use crate::problems::Problems;
+use crate::source_ports::SourcePorts;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub(super) struct Forward {
     pub(super) registry: Arc<Registry>,
     pub(super) minter: Arc<Minter>,
     pub(super) way: Way,
+    pub(super) ports: SourcePorts,
     pub(super) problems: Arc<Problems>,
     pub(super) pipes: Pipes,
     pub(super) owed: Owed,
@@ -70,7 +72,7 @@ impl Forward {
 
     async fn reach(&self, intent: &Intent, client: &TcpStream, early: &mut Early) -> io::Result<TcpStream> {
         let debt = self.owed.owe();
-        let mut reaching = pin!(reach(intent, client, early));
+        let mut reaching = pin!(reach(intent, &self.ports, client, early));
         if let Ok(reached) = timeout(DIAL, &mut reaching).await {
             return reached;
         }

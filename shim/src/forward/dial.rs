@@ -1,6 +1,8 @@
 //! Reaching the true destination, while the program may already be sending, or may give up.
 
 use super::registry::Intent;
+use crate::source_ports::SourcePorts;
+use crate::sys::socket::set_late_port;
 use core::net::{IpAddr, SocketAddr};
 use std::io;
 use std::pin::pin;
@@ -24,8 +26,13 @@ pub(super) struct Early {
 }
 
 /// Connects to the destination, and meanwhile takes in what the program sends.
-pub(super) async fn reach(intent: &Intent, client: &TcpStream, early: &mut Early) -> io::Result<TcpStream> {
-    let mut dialling = pin!(dial(intent));
+pub(super) async fn reach(
+    intent: &Intent,
+    ports: &SourcePorts,
+    client: &TcpStream,
+    early: &mut Early,
+) -> io::Result<TcpStream> {
+    let mut dialling = pin!(dial(intent, ports));
     tokio::select! {
         dialled = &mut dialling => return dialled,
         ended = early.gather(client) => ended?,
@@ -60,14 +67,16 @@ pub(super) fn arrived(stream: &TcpStream) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Connects to the destination, from the source address that the program had chosen.
-async fn dial(intent: &Intent) -> io::Result<TcpStream> {
+async fn dial(intent: &Intent, ports: &SourcePorts) -> io::Result<TcpStream> {
     let given = intent.destination;
     let destination = SocketAddr::new(given.ip().to_canonical(), given.port());
     let socket = if destination.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     let fits = |source: &IpAddr| source.is_ipv4() == destination.is_ipv4();
     if let Some(source) = intent.source.filter(fits) {
+        set_late_port(&socket, true)?;
         socket.bind(SocketAddr::new(source, 0))?;
     }
+    ports.bind(&socket, destination);
     socket.set_nodelay(true)?;
     socket.set_keepalive(true)?;
     // A link-local address needs its scope: the address as it was given.

@@ -14,6 +14,7 @@ pub(crate) use tls::{Originator, TlsOptions};
 
 use crate::mint::Minter;
 use crate::problems::Problems;
+use crate::source_ports::SourcePorts;
 use connection::Forward;
 use owed::Owed;
 use pipes::Pipes;
@@ -100,6 +101,7 @@ pub(crate) fn start(
             registry,
             minter,
             way,
+            ports: SourcePorts::new(),
             problems,
             pipes: Pipes::default(),
             owed: Owed::default(),

@@ -9,6 +9,7 @@ use super::sockets::is_non_blocking;
 use crate::attest::Attestation;
 use crate::mint::Minter;
 use crate::problems::{Problems, say};
+use crate::source_ports::SourcePorts;
 use crate::sys::notify::Answer;
 use crate::sys::socket::{Progress, is_deferred, progress, set_deferred, written};
 use core::net::SocketAddr;
@@ -23,6 +24,7 @@ use std::sync::{Arc, Once};
 #[derive(Debug)]
 pub(crate) struct Prefacer {
     minter: Arc<Minter>,
+    ports: SourcePorts,
     /// The kernel may turn Fast Open off by itself, and then a connect that was to be deferred would wait
     /// (ip-sysctl.rst, `tcp_fastopen_blackhole_timeout_sec`).
     unreliable: bool,
@@ -36,7 +38,8 @@ impl Prefacer {
     pub(crate) fn new(minter: Arc<Minter>) -> Self {
         let timeout = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_fastopen_blackhole_timeout_sec");
         let unreliable = timeout.is_ok_and(|seconds| seconds.trim() != "0");
-        Self { minter, unreliable, told: Once::new(), deferred: AtomicBool::new(false) }
+        let ports = SourcePorts::new();
+        Self { minter, ports, unreliable, told: Once::new(), deferred: AtomicBool::new(false) }
     }
 
     /// Connects the socket, or says what is left to do.
@@ -51,6 +54,7 @@ impl Prefacer {
             Ok(before) => before,
             Err(error) => return Answer::Error(error).into(),
         };
+        self.ports.bind(socket, destination);
         match self.defer(socket, destination) {
             Ok(true) => {}
             Ok(false) => {
