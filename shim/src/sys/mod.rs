@@ -8,6 +8,7 @@ pub(crate) mod child;
 pub(crate) mod custody;
 pub(crate) mod filter;
 pub(crate) mod maps;
+pub(crate) mod memory;
 pub(crate) mod notify;
 pub(crate) mod signals;
 pub(crate) mod socket;

@@ -1,9 +1,8 @@
 //! The address that the workload passed, read once: what it writes there later changes nothing.
 
+use crate::sys::memory;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 /// Bytes of any socket address (`struct sockaddr_storage`).
 const MAX_LENGTH: u64 = 128;
@@ -28,7 +27,7 @@ pub(super) fn read_path(thread: u32, place: u64, length: u64) -> io::Result<Opti
 fn read_bytes(thread: u32, place: u64, length: u64, bytes: &mut [u8]) -> io::Result<&[u8]> {
     let wanted = usize::try_from(length.min(MAX_LENGTH)).unwrap_or_default().min(bytes.len());
     let bytes = bytes.get_mut(..wanted).unwrap_or_default();
-    File::open(format!("/proc/{thread}/mem"))?.read_exact_at(bytes, place)?;
+    memory::read(thread, place, bytes)?;
     Ok(bytes)
 }
 

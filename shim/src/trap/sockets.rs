@@ -10,7 +10,7 @@ use crate::sys::socket::{Progress, progress};
 use core::net::SocketAddr;
 use procgate_identity::canonical;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType, ipproto, sockopt};
+use rustix::net::{AddressFamily, ipproto, sockopt};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -41,13 +41,10 @@ pub(super) fn duplicate(thread: u32, descriptor: u64) -> rustix::io::Result<Opti
     }
 }
 
-/// Whether this is an unconnected TCP socket over IP.
+/// Whether this is an unconnected TCP socket over IP: no other kind of socket says how far it has got.
 pub(super) fn is_fresh_tcp(socket: &OwnedFd) -> bool {
-    let family = sockopt::socket_domain(socket);
     let protocol = sockopt::socket_protocol(socket).ok().flatten();
-    matches!(family, Ok(AddressFamily::INET | AddressFamily::INET6))
-        && sockopt::socket_type(socket) == Ok(SocketType::STREAM)
-        && protocol.is_some_and(|protocol| protocol == ipproto::TCP || protocol.as_raw().get() == MPTCP)
+    protocol.is_some_and(|protocol| protocol == ipproto::TCP || protocol.as_raw().get() == MPTCP)
         && progress(socket) == Ok(Progress::Unconnected)
 }
 
