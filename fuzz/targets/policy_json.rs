@@ -11,7 +11,10 @@ fuzz_target!(|json: &[u8]| {
         assert_eq!(lines.lines().count(), mistakes.as_slice().len(), "{lines}");
     }
     let Ok(raw) = RawPolicy::from_json(json) else { return };
-    let written = serde_json::to_vec(&raw).unwrap();
-    assert_eq!(RawPolicy::from_json(&written).as_ref(), Ok(&raw));
-    assert_eq!(RawPolicy::from_yaml(&written).as_ref(), Ok(&raw));
+    let written = serde_json::to_string(&raw).unwrap();
+    assert_eq!(RawPolicy::from_json(written.as_bytes()).as_ref(), Ok(&raw));
+    // JSON escapes fewer control characters than YAML demands (YAML 1.2 section 5.1).
+    if !written.contains(char::is_control) {
+        assert_eq!(RawPolicy::from_yaml(written.as_bytes()).as_ref(), Ok(&raw));
+    }
 });

@@ -2,7 +2,7 @@
 
 use crate::installed::{Client, Installed};
 use procgate_tests::blackhole::{BlackHole, refusing};
-use procgate_tests::envoy::{Envoy, Setup};
+use procgate_tests::envoy::{Envoy, Setup, patient};
 use procgate_tests::pod::{Confinement, Pod, folder, policy};
 use procgate_tests::process::run;
 use procgate_tests::way::Way;
@@ -58,8 +58,7 @@ impl Matrix {
         let pod = Pod::start(folder, &programs);
         let mut setup = Setup::new(policy("enforce", &[&pod.key], &programs), pod.upstream.address());
         setup.kind = "tcp";
-        // Two hundred threads that start at a time on a busy machine may take longer to say that they speak HTTP.
-        setup.amendments = vec![("listener_filters_timeout: 1s", "listener_filters_timeout: 15s".into())];
+        setup.amendments.push(patient());
         Self { pod, tcp: Envoy::start(setup), black_hole: BlackHole::open(), clients }
     }
 

@@ -2,7 +2,7 @@
 //! test wants the whole machine.
 
 use crate::crowd::Crowd;
-use procgate_tests::envoy::Setup;
+use procgate_tests::envoy::{Setup, patient};
 use procgate_tests::pod::{Confinement, Pod, folder};
 use procgate_tests::program::Program;
 use procgate_tests::way::Way;
@@ -58,9 +58,7 @@ impl Stage {
         let pod = Pod::start_with(folder, &[&program], |setup| {
             if way.is_preface() {
                 setup.kind = "tcp";
-                // On a machine that does other things too, Envoy may get no CPU for as long as this.
-                let patient = "listener_filters_timeout: 15s".into();
-                setup.amendments.push(("listener_filters_timeout: 1s", patient));
+                setup.amendments.push(patient());
             }
             // Half of them for the memory to fill.
             setup.workers = 1;

@@ -1,7 +1,7 @@
 //! One Envoy with tcp.yaml in front of an HTTP server, and an approved program.
 
 use procgate_policy::Record;
-use procgate_tests::envoy::{Envoy, Setup};
+use procgate_tests::envoy::{Envoy, Setup, patient};
 use procgate_tests::pod::{Confinement, folder};
 use procgate_tests::process::{Finished, run};
 use procgate_tests::program::Program;
@@ -34,6 +34,7 @@ impl Stage {
         let key = Key::new("2026-11");
         let mut setup = Setup::new(policy(&key, &checkout), upstream.address());
         setup.kind = "tcp";
+        setup.amendments.push(patient());
         let key_file = key.write_to(folder.path());
         Some(Self { envoy: Envoy::start(setup), upstream, checkout, key_file, _folder: folder })
     }
