@@ -4,7 +4,7 @@
 use crate::certificates::{Authority, Certificate};
 use crate::envoy::{Envoy, Redirected, Setup};
 use crate::netns::Namespace;
-use crate::pod::folder;
+use crate::pod::{folder, run_as_checkout};
 use crate::process::{Finished, Running, run, succeed};
 use crate::program::{Program, python_extensions};
 use crate::tokens::{DOMAIN, Key, SCOPE};
@@ -265,9 +265,8 @@ impl Mesh {
 
     fn shim(&self, service: Service, mode: &str) -> Command {
         let mut shim = self.pod.command(&tools::shim().to_string_lossy());
-        shim.args(["run", "--trust-domain", DOMAIN, "--namespace", "shop", "--service-account", "checkout"]);
-        shim.args(["--container", "checkout", "--carrier", "proxy-v2", "--require", mode]);
-        shim.arg("--key").arg(&self.key).arg("--code-list").arg(&self.client(service).code_list).arg("--");
+        shim.args(run_as_checkout(&self.key, self.client(service)));
+        shim.args(["--carrier", "proxy-v2", "--require", mode, "--"]);
         shim
     }
 }

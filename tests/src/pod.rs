@@ -8,6 +8,7 @@ use crate::upstream::Upstream;
 use crate::way::Way;
 use crate::wire::HOST;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -132,9 +133,7 @@ impl Pod {
 #[must_use]
 pub fn shim(key: &Path, program: &Program, confinement: Confinement, towards: &[SocketAddr]) -> Command {
     let mut command = Command::new(tools::shim());
-    command.args(["run", "--trust-domain", DOMAIN, "--namespace", "shop", "--service-account", "checkout"]);
-    command.args(["--container", "checkout"]);
-    command.arg("--key").arg(key).arg("--code-list").arg(&program.code_list);
+    command.args(run_as_checkout(key, program));
     if confinement == Confinement::OtherUser {
         command.args(["--strict", "--user", "65534:65534"]);
     }
@@ -142,6 +141,16 @@ pub fn shim(key: &Path, program: &Program, confinement: Confinement, towards: &[
         command.args(["--capture", &address.to_string()]);
     }
     command
+}
+
+/// What a shim of the container `checkout` is started with: its verb, its place, its key and its program's code.
+#[must_use]
+pub fn run_as_checkout(key: &Path, program: &Program) -> Vec<OsString> {
+    let place = ["--trust-domain", DOMAIN, "--namespace", "shop", "--service-account", "checkout"];
+    let mut words: Vec<OsString> = ["run"].iter().chain(&place).map(Into::into).collect();
+    words.extend(["--container".into(), "checkout".into(), "--key".into(), key.into()]);
+    words.extend(["--code-list".into(), program.code_list.clone().into()]);
+    words
 }
 
 /// A policy under which these programs may charge, and nobody may administer.

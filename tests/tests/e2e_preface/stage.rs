@@ -2,7 +2,7 @@
 
 use procgate_policy::Record;
 use procgate_tests::envoy::{Envoy, Setup, patient};
-use procgate_tests::pod::{Confinement, folder};
+use procgate_tests::pod::{Confinement, folder, run_as_checkout};
 use procgate_tests::process::{Finished, run};
 use procgate_tests::program::Program;
 use procgate_tests::stage::curl_arguments;
@@ -42,9 +42,8 @@ impl Stage {
     /// Runs a program with these arguments under the shim.
     pub(crate) fn run(&self, mode: &str, program: &Path, arguments: &[String]) -> Finished {
         let mut shim = Command::new(tools::shim());
-        shim.args(["run", "--trust-domain", DOMAIN, "--namespace", "shop", "--service-account", "checkout"]);
-        shim.args(["--container", "checkout", "--carrier", "proxy-v2", "--require", mode]);
-        shim.arg("--key").arg(&self.key_file).arg("--code-list").arg(&self.checkout.code_list);
+        shim.args(run_as_checkout(&self.key_file, &self.checkout));
+        shim.args(["--carrier", "proxy-v2", "--require", mode]);
         shim.args(["--capture", &self.envoy.address().to_string()]);
         if Confinement::best() == Confinement::OtherUser {
             shim.args(["--strict", "--user", "65534:65534"]);

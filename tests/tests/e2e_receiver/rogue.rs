@@ -6,10 +6,10 @@ use procgate_tests::certificates::{Authority, Certificate};
 use procgate_tests::envoy::{Envoy, Redirected, Setup};
 use procgate_tests::mesh::{OUTBOUND, POD, PROXY, SERVERS, redirect};
 use procgate_tests::netns::Namespace;
-use procgate_tests::pod::{folder, policy};
+use procgate_tests::pod::{folder, policy, run_as_checkout};
 use procgate_tests::process::{Finished, run};
 use procgate_tests::program::Program;
-use procgate_tests::tokens::{DOMAIN, Key};
+use procgate_tests::tokens::Key;
 use procgate_tests::tools;
 use procgate_tests::upstream::Upstream;
 use procgate_tests::wire::HOST;
@@ -73,9 +73,8 @@ impl Pod {
     /// The approved program under the shim asks over plaintext HTTP; the proxies make TLS of it.
     fn approved(&self) -> Finished {
         let mut shim = self.pod.command(&tools::shim().to_string_lossy());
-        shim.args(["run", "--trust-domain", DOMAIN, "--namespace", "shop", "--service-account", "checkout"]);
-        shim.args(["--container", "checkout", "--carrier", "proxy-v2", "--key"]).arg(&self.key);
-        shim.arg("--code-list").arg(&self.approved.code_list).arg("--").arg(&self.approved.path);
+        shim.args(run_as_checkout(&self.key, &self.approved));
+        shim.args(["--carrier", "proxy-v2", "--"]).arg(&self.approved.path);
         run(asking(&mut shim, "http"))
     }
 
