@@ -1,15 +1,12 @@
 //! A connection that a log tells of.
 
 use super::question::Question;
-use super::replay::destination;
+use super::replay::{self, destination};
 use super::speaker::Speaker;
 use crate::failure::{Failure, Problem};
 use crate::records::{self, HowArgs};
-use core::net::{Ipv4Addr, SocketAddr};
 use core::ops::ControlFlow;
-use procgate_identity::{
-    Claims, Labels, Lifetime, Refusal, RefusalReason, Serial, Stray, Subject, TOKEN_LIFE_SECONDS,
-};
+use procgate_identity::{Claims, Refusal, RefusalReason, Stray};
 use procgate_policy::{Policy, Reason, Record};
 use std::path::PathBuf;
 
@@ -77,21 +74,8 @@ fn speaker(record: &Record<'_>, policy: &Policy) -> Result<Speaker, Failure> {
 }
 
 fn claims(record: &Record<'_>) -> Option<Claims> {
-    let subject: Subject = record.subject.as_deref()?.parse().ok()?;
-    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let labels = record.labels.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+    let claims = replay::claims(&records::Speaker::of(record)?, record.time)?;
     let stray = record.stray.as_ref().map(|(path, digest)| Stray { path: path.to_string(), digest: *digest });
-    Some(Claims {
-        subject,
-        lifetime: Lifetime::starting(record.time, TOKEN_LIFE_SECONDS),
-        serial: Serial(record.time.0),
-        exe: record.exe?,
-        code: record.code,
-        stray,
-        script: record.script,
-        name: record.name.as_deref().unwrap_or_default().into(),
-        labels: Labels::from_pairs(labels).ok()?,
-        source: nowhere,
-        destination: record.address.unwrap_or(nowhere),
-    })
+    let destination = record.address.unwrap_or(claims.destination);
+    Some(Claims { stray, destination, ..claims })
 }
