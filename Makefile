@@ -29,7 +29,8 @@ TEST := cargo test --locked --workspace
 UNIT := --lib --bins --test '[!e]*' --test 'e[!2]*'
 E2E := --test 'e2e*'
 
-.PHONY: help demo test stages test-unit test-wasm test-e2e soak fuzz sanitize lint fmt wasm wasm-crash wasm-noop shim cli man bench clean
+.PHONY: help demo demo-docker test stages test-unit test-wasm test-e2e test-docker soak fuzz sanitize lint fmt wasm \
+  wasm-crash wasm-noop shim cli man bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -38,7 +39,10 @@ demo: wasm shim cli ## show procgate at work, with a real Envoy
 	@$(ENVOY)
 	cargo run -q --locked -p procgate-tests --bin demo
 
-STAGES := lint test-unit test-wasm test-e2e fuzz sanitize
+demo-docker: wasm shim cli ## the same in containers, with docker compose
+	@scripts/with-docker demo/run.sh
+
+STAGES := lint test-unit test-wasm test-e2e test-docker fuzz sanitize
 test: $(STAGES) ## everything that CI checks
 
 # .ci/run runs them one by one, to say how long each took.
@@ -59,6 +63,9 @@ test-e2e: wasm wasm-crash shim cli ## tests with a real Envoy and real clients u
 	$(CLIENTS)
 	set -x
 	$(TEST) $(E2E)
+
+test-docker: wasm shim cli ## tests with real containers, under an engine's own restrictions
+	@scripts/with-docker --or-skip python3 -m unittest discover --verbose --failfast tests/docker
 
 soak: wasm wasm-crash shim cli ## connections by the million, for some four hours
 	@$(ENVOY)
