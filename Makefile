@@ -65,7 +65,7 @@ test-e2e: wasm wasm-crash shim cli ## tests with a real Envoy and real clients u
 	$(TEST) $(E2E)
 
 test-docker: wasm shim cli ## tests with real containers, under an engine's own restrictions
-	@scripts/with-docker --or-skip python3 -m unittest discover --verbose --failfast tests/docker
+	@scripts/with-docker --or-skip python3 -m unittest discover --verbose tests/docker
 
 soak: wasm wasm-crash shim cli ## connections by the million, for some four hours
 	@$(ENVOY)

@@ -114,7 +114,8 @@ class Log:
         self.news = threading.Condition()
         self.process = subprocess.Popen(["docker", "logs", "--follow", container], stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, text=True)
-        threading.Thread(target=self.follow, daemon=True).start()
+        self.follower = threading.Thread(target=self.follow, daemon=True)
+        self.follower.start()
 
     def follow(self):
         for line in self.process.stdout:
@@ -150,6 +151,8 @@ class Log:
 
     def close(self):
         self.process.terminate()
+        self.follower.join()
+        self.process.stdout.close()
         self.process.wait()
 
 

@@ -111,4 +111,4 @@ class Thief:
 
     def __exit__(self, *_):
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
