@@ -9,6 +9,7 @@ import sys
 import time
 
 import engine
+import latency
 from beats import BEATS
 from engine import Log, Refusal, complain, say
 from pod import Pod
@@ -38,6 +39,7 @@ def draw(pod):
 def main():
     options = argparse.ArgumentParser(prog="demo/run.sh", description="Plays the demo of procgate in containers.")
     options.add_argument("--keep", action="store_true", help="leave everything up to play with")
+    options.add_argument("--latency", action="store_true", help="measure also what procgate adds to a request")
     options = options.parse_args()
     began = time.monotonic()
     os.environ.setdefault("PROCGATE_DEMO_USER", f"{os.getuid()}:{os.getgid()}")
@@ -49,10 +51,14 @@ def main():
         tried, kept = play(pod)
         draw(pod)
         pod.close()
+        say(f"\n{kept} of {tried} as promised, {time.monotonic() - began:.0f} s after the images were there")
+        if options.latency:
+            with_it, without = latency.compare()
+            say(f"a request on a kept connection, p50: {with_it:.0f} us, without procgate {without:.0f} us, "
+                f"{(with_it / without - 1) * 100:+.1f} %")
     except BaseException:
         engine.down()
         raise
-    say(f"\n{kept} of {tried} as promised, {time.monotonic() - began:.0f} s after the images were there")
     say(f"who reaches what, as a page: {engine.OUT / 'graph.html'}")
     if options.keep:
         say(KEPT.format(port=engine.PORT))

@@ -67,9 +67,9 @@ class Pod:
         return Attempt(what, promised, f"{word} {record['reason'] if record else 'without a record'}", record)
 
 
-def call(verb, **wanted):
+def call(verb, port=engine.PORT, **wanted):
     """Has the approved program do something: see demo/programs/checkout.py."""
-    request = urllib.request.Request(f"http://127.0.0.1:{engine.PORT}/{verb}", json.dumps(wanted).encode())
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/{verb}", json.dumps(wanted).encode())
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 

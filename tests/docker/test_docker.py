@@ -67,7 +67,7 @@ class Story(unittest.TestCase):
         for image in ("procgate-shim", "procgate-plugin", "procgate-sidecar"):
             shell = engine.run("docker", "run", "--rm", "--entrypoint", "/bin/sh", image, "-c", "true")
             self.assertNotEqual(shell.returncode, 0, image)
-        for image in ("procgate-shim", "procgate-sidecar"):
+        for image in ("procgate-shim", "procgate-plugin", "procgate-sidecar"):
             user = engine.run("docker", "image", "inspect", "--format", "{{.Config.User}}", image).stdout.strip()
             self.assertNotIn(user, ("", "0", "root"), image)
 
