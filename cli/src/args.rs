@@ -1,6 +1,6 @@
 //! The command line. Every verb's own arguments stand in the verb's file.
 
-use crate::{completions, digest, doctor, graph, keygen, man, policy, token};
+use crate::{completions, digest, doctor, graph, istio, keygen, man, policy, token};
 use clap::{Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
@@ -49,6 +49,8 @@ pub(crate) enum Verb {
     Policy(policy::Verb),
     Doctor(doctor::Args),
     Graph(graph::Args),
+    #[command(subcommand)]
+    Istio(istio::Verb),
     Completions(completions::Args),
     Man(man::Args),
 }

@@ -12,6 +12,7 @@ mod escape;
 mod failure;
 mod files;
 mod graph;
+mod istio;
 mod keygen;
 mod man;
 mod policy;
@@ -52,6 +53,7 @@ fn run(Cli { output, verb }: Cli) -> Outcome {
         Verb::Policy(policy::Verb::Explain(args)) => show(policy::explain::run(*args), output),
         Verb::Doctor(args) => show(doctor::run(args), output),
         Verb::Graph(args) => show(graph::run(args), output),
+        Verb::Istio(istio::Verb::Render(args)) => show(istio::render::run(&args), output),
         Verb::Completions(args) => show(completions::run(&args), output),
         Verb::Man(args) => show(man::run(&args), output),
     }

@@ -1,0 +1,64 @@
+//! Which proxies the manifests are for.
+
+use crate::failure::Problem;
+use serde_json::{Map, Value, json};
+
+/// Kubernetes' bound on a namespace, and on a label's value.
+const MAX_NAME: usize = 63;
+
+/// A namespace, and the labels of its pods that are meant; none are all.
+#[derive(Clone, Debug)]
+pub(super) struct Workload {
+    namespace: String,
+    labels: Map<String, Value>,
+}
+
+impl Workload {
+    /// Of the words on the command line.
+    pub(super) fn new(namespace: &str, labels: &[String]) -> Result<Self, Problem> {
+        let is_name = !namespace.is_empty()
+            && namespace.len() <= MAX_NAME
+            && namespace
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && !namespace.starts_with('-')
+            && !namespace.ends_with('-');
+        if !is_name {
+            let next = "write lower-case letters, digits and -, at most 63";
+            return Err(Problem::new("is no namespace").at(format!("--namespace {namespace}")).next(next));
+        }
+        let mut known = Map::new();
+        for label in labels {
+            let place = || format!("--workload {label}");
+            let Some((name, value)) = label.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+                return Err(Problem::new("is no label")
+                    .at(place())
+                    .next("write NAME=VALUE, such as app=checkout"));
+            };
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if value.len() > MAX_NAME || !value.bytes().all(allowed) {
+                let next = "write letters, digits, -, _ and ., at most 63";
+                return Err(Problem::new("no label has such a value").at(place()).next(next));
+            }
+            if known.insert(name.to_owned(), value.into()).is_some() {
+                return Err(Problem::new("is given twice").at(place()).next("leave one"));
+            }
+        }
+        Ok(Self { namespace: namespace.to_owned(), labels: known })
+    }
+
+    /// The namespace.
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// As a WasmPlugin selects.
+    pub(super) fn selector(&self) -> Value {
+        json!({"matchLabels": self.labels})
+    }
+
+    /// As an EnvoyFilter selects.
+    pub(super) fn workload_selector(&self) -> Value {
+        json!({"labels": self.labels})
+    }
+}
