@@ -29,7 +29,7 @@ TEST := cargo test --locked --workspace
 UNIT := --lib --bins --test '[!e]*' --test 'e[!2]*'
 E2E := --test 'e2e*'
 
-.PHONY: help demo demo-docker test stages test-unit test-wasm test-e2e test-docker soak fuzz sanitize lint fmt wasm \
+.PHONY: help demo demo-docker test stages test-unit test-wasm test-e2e test-docker test-istio soak fuzz sanitize lint fmt wasm \
   wasm-crash wasm-noop shim cli man bench clean
 
 help: ## list the targets
@@ -66,6 +66,14 @@ test-e2e: wasm wasm-crash shim cli ## tests with a real Envoy and real clients u
 
 test-docker: wasm shim cli ## tests with real containers, under an engine's own restrictions
 	@scripts/with-docker --or-skip python3 -m unittest discover --verbose tests/docker
+
+# Not in `make test`: the first time, building Istio takes longer than all of that. Without it, e2e_istio passes by.
+test-istio: wasm shim cli ## what Istio's own istiod makes of the manifests, run by a real Envoy
+	@$(ENVOY)
+	$(CLIENTS)
+	found=$$(scripts/install-istio); export $$found
+	set -x
+	$(TEST) --test e2e_istio
 
 soak: wasm wasm-crash shim cli ## connections by the million, for some four hours
 	@$(ENVOY)

@@ -17,6 +17,7 @@ pub mod blackhole;
 pub mod certificates;
 pub mod envoy;
 pub mod generated;
+pub mod istio;
 pub mod mesh;
 pub mod netns;
 pub mod oracle;

@@ -101,7 +101,19 @@ fn parameters(args: &Args, module: &Module, workload: &Workload, policy: Value) 
         Fail::Reload => ("FAIL_RELOAD", "FAIL_RELOAD"),
         Fail::Close => ("FAIL_CLOSE", "FAIL_CLOSED"),
     };
+    let text = |change: &[(&str, Value)]| {
+        let mut changed = policy.clone();
+        if let Some(fields) = changed.as_object_mut() {
+            fields.extend(change.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        }
+        json!(changed.to_string())
+    };
+    let (enforce, audit) = (("mode", json!("enforce")), ("mode", json!("audit")));
     vec![
+        ("PROCGATE_POLICY_TEXT", text(&[])),
+        ("PROCGATE_POLICY_TEXT_ENFORCE", text(std::slice::from_ref(&enforce))),
+        ("PROCGATE_POLICY_TEXT_AUDIT", text(&[audit])),
+        ("PROCGATE_POLICY_TEXT_RECEIVER", text(&[enforce, ("forward", json!(true))])),
         ("PROCGATE_NAMESPACE", json!(workload.namespace())),
         ("PROCGATE_SELECTOR", workload.selector()),
         ("PROCGATE_WORKLOAD_SELECTOR", workload.workload_selector()),

@@ -1,0 +1,150 @@
+//! Every chain that Istio makes, under the project's manifests: istiod generates the configuration, a real Envoy runs
+//! it. `make test-istio` says where istiod is; without it there is nothing to do here.
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use procgate_identity::RefusalReason;
+use procgate_policy::Reason;
+use procgate_tests::istio::{Istio, Setup, Visit, Visitor};
+use procgate_tests::process::run;
+use procgate_tests::tools;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+/// A way out of the pod: the chain of Istio's that it takes.
+struct Row {
+    chain: &'static str,
+    to: &'static str,
+    /// What curl is told.
+    arguments: &'static [&'static str],
+    carrier: &'static str,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        chain: "http_service",
+        to: "10.66.1.10:80",
+        arguments: &["-H", "host: web.shop.svc.cluster.local", "http://10.66.1.10/charge/1"],
+        carrier: "proxy-v2",
+    },
+    Row {
+        chain: "http_service_by_header",
+        to: "10.66.1.10:80",
+        arguments: &["-H", "host: web.shop.svc.cluster.local", "http://10.66.1.10/charge/1"],
+        carrier: "header",
+    },
+    Row {
+        chain: "unknown_host_on_an_http_port",
+        to: "10.66.1.99:80",
+        arguments: &["-H", "host: unknown.example", "http://10.66.1.99/charge/1"],
+        carrier: "proxy-v2",
+    },
+    Row {
+        chain: "no_http_on_an_http_port",
+        to: "10.66.1.99:80",
+        arguments: &["gopher://10.66.1.99:80/_hello"],
+        carrier: "proxy-v2",
+    },
+    Row {
+        chain: "tcp_service",
+        to: "10.66.1.20:9000",
+        arguments: &["gopher://10.66.1.20:9000/_hello"],
+        carrier: "proxy-v2",
+    },
+    Row {
+        chain: "server_first",
+        to: "10.66.0.1:9300",
+        arguments: &["smtp://10.66.0.1:9300", "--mail-from", "a@shop.example"],
+        carrier: "proxy-v2",
+    },
+    Row {
+        chain: "tls_service",
+        to: "10.66.1.40:443",
+        arguments: &["--resolve", "tls.example.com:443:10.66.1.40", "https://tls.example.com/"],
+        carrier: "proxy-v2",
+    },
+    Row {
+        chain: "wildcard_tls_by_server_name",
+        to: "10.66.1.99:8443",
+        arguments: &["--resolve", "x.example.org:8443:10.66.1.99", "https://x.example.org:8443/"],
+        carrier: "proxy-v2",
+    },
+    Row {
+        chain: "wildcard_tls_default",
+        to: "10.66.1.99:8443",
+        arguments: &["--resolve", "other.example.net:8443:10.66.1.99", "https://other.example.net:8443/"],
+        carrier: "proxy-v2",
+    },
+    Row {
+        chain: "detected_tcp",
+        to: "10.66.1.30:7000",
+        arguments: &["gopher://10.66.1.30:7000/_hello"],
+        carrier: "proxy-v2",
+    },
+    Row {
+        chain: "unlisted_tcp",
+        to: "10.66.1.99:5555",
+        arguments: &["gopher://10.66.1.99:5555/_hello"],
+        carrier: "proxy-v2",
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let enforced = start("enforce", &arguments);
+    let mut trials = Vec::new();
+    for row in ROWS {
+        let mesh = enforced.clone();
+        trials.push(trial(format!("only_the_approved_program_takes_{}", row.chain), mesh, |mesh| {
+            only_the_approved_program(mesh, row)
+        }));
+    }
+    trials.push(trial("doctor_finds_no_error_in_what_istio_made".into(), enforced.clone(), |mesh| {
+        let (code, told) = doctor(mesh);
+        if code == Some(0) { Ok(()) } else { Err(told.into()) }
+    }));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // Before this process ends: nothing else would end the servers.
+    drop(enforced);
+    conclusion.exit_code()
+}
+
+fn start(overlay: &'static str, arguments: &Arguments) -> Option<Arc<Istio>> {
+    if arguments.list { None } else { Istio::start(&Setup::of(overlay)).map(Arc::new) }
+}
+
+fn trial(
+    name: String,
+    mesh: Option<Arc<Istio>>,
+    assert: impl FnOnce(&Istio) -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    Trial::test(name, move || mesh.map_or(Ok(()), |mesh| assert(&mesh)))
+}
+
+fn only_the_approved_program(mesh: &Istio, row: &Row) -> Result<(), Failed> {
+    let visitors = [Visitor::Approved(row.carrier), Visitor::Shell(row.carrier), Visitor::Neighbour];
+    for visitor in visitors {
+        let promised = match visitor {
+            Visitor::Approved(_) => Reason::Allowed,
+            Visitor::Shell(_) => Reason::UnknownProcess,
+            Visitor::Neighbour => Reason::Identity(RefusalReason::NoIdentity),
+        };
+        let Visit { answered, records, finished } = mesh.visit(row.to.parse()?, row.arguments, visitor);
+        let reasons: Vec<_> = records.iter().map(|record| record.reason).collect();
+        if answered != (promised == Reason::Allowed) || reasons.iter().any(|reason| *reason != promised) {
+            let records: Vec<_> = records.iter().map(procgate_policy::Record::to_json).collect();
+            return Err(format!(
+                "{visitor:?}: {promised:?} was promised\n{}\n{finished}",
+                records.join("\n")
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// What the doctor says of what Envoy runs.
+fn doctor(mesh: &Istio) -> (Option<i32>, String) {
+    let dump = mesh.config_dump();
+    let finished = run(Command::new(tools::cli()).arg("doctor").arg("--config-dump").arg(dump));
+    (finished.status.code(), finished.stdout)
+}
