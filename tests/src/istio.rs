@@ -272,7 +272,10 @@ fn start_envoy(folder: &Path, pod: &Namespace) -> Running {
     let user = PROXY.to_string();
     let mut command = pod.command("setpriv");
     command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--"]).arg(tools::envoy());
-    command.args(["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning", "-c"]).arg(file);
+    command
+        .args(["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"])
+        .args(["--file-flush-interval-msec", "10", "-c"])
+        .arg(file);
     let mut running = Running::start(command.current_dir(&own));
     until("Envoy to be ready", || {
         let ended = running.ended();
