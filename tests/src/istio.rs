@@ -146,6 +146,8 @@ impl Istio {
         }
         let finished = run(&mut command);
         let answered = finished.stdout.contains("hello") || finished.stderr.contains("< 220 hello");
+        // Servers tell what they got, and what begins a preface has this word.
+        assert!(!finished.stdout.contains("QUIT"), "the server got the preface: {finished}");
         let records = until("the connection's record", || {
             let records = self.records(to).split_off(before);
             (!records.is_empty()).then_some(records)
