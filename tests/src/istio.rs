@@ -4,7 +4,7 @@
 use crate::certificates::Authority;
 use crate::mesh::{OUTBOUND, POD, PROXY, SERVERS, redirect};
 use crate::netns::Namespace;
-use crate::pod::folder;
+use crate::pod::{folder, run_as_checkout};
 use crate::process::{Finished, Running, run, succeed};
 use crate::program::Program;
 use crate::tokens::{DOMAIN, Key, SCOPE};
@@ -182,9 +182,7 @@ impl Istio {
 
     fn shim(&self, carrier: &str) -> Command {
         let mut shim = self.pod.command(&tools::shim().to_string_lossy());
-        shim.args(["run", "--trust-domain", DOMAIN, "--namespace", "shop", "--service-account", "checkout"]);
-        shim.args(["--container", "checkout", "--carrier", carrier]);
-        shim.arg("--key").arg(&self.key).arg("--code-list").arg(&self.curl.code_list).arg("--");
+        shim.args(run_as_checkout(&self.key, &self.curl)).args(["--carrier", carrier, "--"]);
         shim
     }
 }
