@@ -243,7 +243,8 @@ fn a_gigabyte_goes_by_without_the_shim() {
         let program = format!(
             "import socket
 c = socket.create_connection(('127.0.0.1', {})); c.recv(1); block = bytes(1 << 20)
-for _ in range(1 << 10): c.sendall(block)",
+for _ in range(1 << 10): c.sendall(block)
+c.recv(1)",
             address.port()
         );
         let (mut command, _scratch) =
@@ -256,6 +257,7 @@ for _ in range(1 << 10): c.sendall(block)",
         while received < SIZE {
             received += u64::try_from(stream.read(&mut buffer).unwrap()).unwrap();
         }
+        // Only now may the program end, which the shim has to see to.
         assert_eq!(activity(shim.id()), before, "{way:?}");
         drop(stream);
         shim.wait().unwrap();
