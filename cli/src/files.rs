@@ -2,7 +2,8 @@
 
 use crate::failure::Problem;
 use procgate_identity::{Digest, Hasher};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -115,6 +116,56 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Problem> {
     written.map_err(|error| unwritable(path, &error))
 }
 
+/// Writes a folder with these files whole or not at all, in the place of one that has no others.
+pub(crate) fn write_folder_whole(folder: &Path, files: &[(&str, String)]) -> Result<(), Problem> {
+    if let Some(strange) = other_than(folder, files) {
+        let what = format!("has {}, which is not written by this command", strange.display());
+        return Err(Problem::new(what).in_file(folder).next("choose a folder of its own"));
+    }
+    let beside = beside(folder);
+    let written = fill_folder(&beside, files).and_then(|()| {
+        match rustix::fs::renameat_with(CWD, &beside, CWD, folder, RenameFlags::EXCHANGE) {
+            // There was none before.
+            Err(Errno::NOENT) => fs::rename(&beside, folder),
+            exchanged => Ok(exchanged?),
+        }
+    });
+    // What was there before, or what is not whole.
+    let _ = fs::remove_dir_all(&beside);
+    written.map_err(|error| unwritable(folder, &error))
+}
+
+fn fill_folder(folder: &Path, files: &[(&str, String)]) -> io::Result<()> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::create_dir(folder)?;
+    for (name, text) in files {
+        let path = folder.join(name);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        let mut file = File::create_new(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Something in a folder, or in one of its folders, that is none of these files.
+fn other_than(folder: &Path, files: &[(&str, String)]) -> Option<PathBuf> {
+    let known = |path: &Path| files.iter().any(|(name, _)| path == folder.join(name));
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).ok()?.flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                _ if known(&entry.path()) => {}
+                _ => return Some(entry.path()),
+            }
+        }
+    }
+    None
+}
+
 /// Has a file made beside its place, and renames it over what is there.
 fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let beside = beside(path);
@@ -203,6 +254,28 @@ mod tests {
         write_whole(&path, "old").unwrap();
         write_whole(&path, "new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_replaced_whole_and_nothing_stays_beside_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("parent/manifests");
+        for text in ["old", "new"] {
+            write_folder_whole(&folder, &[("a/list", text.into()), ("b/list", text.into())]).unwrap();
+            assert_eq!(fs::read_to_string(folder.join("b/list")).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(directory.path().join("parent")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_with_something_else_in_it_stays_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("manifests");
+        write_folder_whole(&folder, &[("a/list", "old".into())]).unwrap();
+        fs::write(folder.join("a/mine"), "mine").unwrap();
+        assert!(write_folder_whole(&folder, &[("a/list", "new".into())]).is_err());
+        assert_eq!(fs::read_to_string(folder.join("a/list")).unwrap(), "old");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 

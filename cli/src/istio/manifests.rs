@@ -35,6 +35,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = embedded![
     "overlays/receiver/kustomization.yaml",
     "overlays/receiver/network.yaml",
     "overlays/strict/kustomization.yaml",
+    "receiver/connections.yaml",
     "receiver/http.yaml",
     "receiver/kustomization.yaml",
     "strict/kustomization.yaml",

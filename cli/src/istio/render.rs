@@ -11,8 +11,7 @@ use core::fmt;
 use procgate_policy::Mode;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -21,8 +20,7 @@ Examples:
   kubectl apply -k procgate-shop/overlays/audit
 
 Writes a folder for kustomize: the overlays audit, enforce, receiver, strict and header-only, admission/audit and \
-admission/deny, and traffic-extension and mesh, which docs/istio.md explains. What is there of an earlier rendering is \
-replaced.";
+admission/deny, and traffic-extension and mesh, which docs/istio.md explains. An earlier rendering is replaced as a whole.";
 
 /// Write the manifests for Istio, with a policy in all of them.
 #[derive(Debug, clap::Args)]
@@ -85,9 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<Written, Failure> {
     let parameters = parameters(args, &module, &workload, policy);
     let rendered = TEMPLATES.iter().map(|(path, template)| (*path, manifests::fill(template, &parameters)));
     let rendered: Vec<_> = rendered.collect();
-    for (path, text) in &rendered {
-        write(&args.out.join(path), text)?;
-    }
+    files::write_folder_whole(&args.out, &rendered)?;
     let mut warnings = Vec::new();
     if raw.mode == Mode::Audit {
         warnings.push("the policy says mode: audit; each overlay sets its own, audit and enforce".to_owned());
@@ -125,13 +121,6 @@ fn parameters(args: &Args, module: &Module, workload: &Workload, policy: Value) 
         ("PROCGATE_ACCESS_LOG", json!(args.access_log)),
         ("PROCGATE_POLICY", policy),
     ]
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Problem> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| files::unwritable(folder, &error))?;
-    }
-    files::write_whole(path, text)
 }
 
 impl Report for Written {

@@ -16,6 +16,7 @@ mod doctor;
 mod explain;
 mod graph;
 mod image;
+mod istio;
 mod keygen;
 mod learn;
 mod learn_duckdb;

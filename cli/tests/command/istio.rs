@@ -1,0 +1,84 @@
+//! `procgate istio render`.
+
+use crate::place::{Place, Ran};
+use crate::policy::shop;
+
+const MODULE: [&str; 4] = [
+    "--module",
+    "oci://registry.example/procgate:1",
+    "--sha256",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+];
+
+fn render(place: &Place, further: &[&str]) -> Ran {
+    let line = ["istio", "render", "--policy", "policy.yaml", "--namespace", "shop", "--out", "out"];
+    place.run(&[&line[..], further].concat())
+}
+
+#[test]
+fn the_policy_and_the_module_stand_in_all_manifests() {
+    let place = shop("enforce");
+    let ran = render(&place, &MODULE);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("kubectl apply -k out/overlays/audit"), "{ran:?}");
+    for file in ["http/http.yaml", "base/network.yaml", "receiver/http.yaml", "traffic-extension/http.yaml"] {
+        let text = place.read(&format!("out/{file}"));
+        assert!(
+            text.contains("oci://registry.example/procgate:1") && text.contains(MODULE[3]),
+            "{file}: {text}"
+        );
+        assert!(text.contains("checkout-pays") && !text.contains("${"), "{file}: {text}");
+    }
+}
+
+#[test]
+fn a_later_rendering_takes_the_place_of_an_earlier_one() {
+    let place = shop("enforce");
+    assert_eq!(render(&place, &MODULE).code, 0);
+    let first = place.read("out/base/network.yaml");
+    assert_eq!(render(&place, &[&MODULE[..], &["--fail", "close"]].concat()).code, 0);
+    assert_ne!(place.read("out/base/network.yaml"), first);
+}
+
+#[test]
+fn a_folder_with_somebody_s_own_files_stays_as_it_is() {
+    let place = shop("enforce");
+    assert_eq!(render(&place, &MODULE).code, 0);
+    place.write("out/overlays/mine.yaml", b"mine");
+    let before = place.read("out/base/network.yaml");
+    let ran = render(&place, &[&MODULE[..], &["--fail", "close"]].concat());
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("mine.yaml") && ran.err.contains("choose a folder of its own"), "{ran:?}");
+    assert_eq!(place.read("out/base/network.yaml"), before);
+}
+
+#[test]
+fn a_mistake_is_named_and_nothing_is_written() {
+    let place = shop("enforce");
+    place.write("broken.yaml", b"version: 1\nmode: sometimes\n");
+    let long = "a".repeat(64);
+    let mistakes: [(&[&str], &str); 9] = [
+        (&["--module", "registry.example/procgate"], "is no URL of a module"),
+        (&["--module", "ftp://registry.example/procgate"], "oci://, https://, http:// or file:///"),
+        (&["--module", "https://registry.example/procgate.wasm"], "--sha256"),
+        (&["--module", "https://registry.example/procgate.wasm", "--sha256", "abc"], "64 hexadecimal digits"),
+        (&[&MODULE[..], &["--namespace", "Shop"]].concat(), "is no namespace"),
+        (&[&MODULE[..], &["--workload", "checkout"]].concat(), "NAME=VALUE"),
+        (&[&MODULE[..], &["--workload", "app=a", "--workload", "app=b"]].concat(), "is given twice"),
+        (&[&MODULE[..], &["--workload", &format!("app={long}")]].concat(), "no label has such a value"),
+        (&[&MODULE[..], &["--policy", "broken.yaml"]].concat(), "mode"),
+    ];
+    for (further, told) in mistakes {
+        // What is given again takes the place of what the line has.
+        let overridden = |flag: &&str| further.contains(flag);
+        let base = [("--policy", "policy.yaml"), ("--namespace", "shop"), ("--out", "out")];
+        let base =
+            base.iter().filter(|(flag, _)| !overridden(flag)).flat_map(|(flag, value)| [*flag, *value]);
+        let line: Vec<_> =
+            ["istio", "render"].into_iter().chain(base).chain(further.iter().copied()).collect();
+        let ran = place.run(&line);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{line:?}: {ran:?}");
+        assert!(ran.err.contains(told), "{line:?}: {ran:?}");
+        assert!(!place.path("out").exists(), "{line:?}");
+    }
+}
