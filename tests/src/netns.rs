@@ -48,6 +48,26 @@ impl Namespace {
         }
     }
 
+    /// Makes this one a network that others can be plugged into, with its own address of a /24.
+    pub fn become_network(&self, address: Ipv4Addr) {
+        succeed(self.command("ip").args(["link", "add", "lan", "type", "bridge"]));
+        succeed(self.command("ip").args(["addr", "add", &format!("{address}/24"), "dev", "lan"]));
+        succeed(self.command("ip").args(["link", "set", "lan", "up"]));
+    }
+
+    /// Plugs this one into such a network, with an address of its /24 that no other has; the network leads on.
+    pub fn plug_into(&self, network: &Self, own: Ipv4Addr, address: Ipv4Addr) {
+        let (here, there) = (self.holder.id().to_string(), network.holder.id().to_string());
+        let socket = format!("to-{}", own.octets()[3]);
+        succeed(Command::new("ip").args([
+            "link", "add", "eth0", "netns", &here, "type", "veth", "peer", "name", &socket, "netns", &there,
+        ]));
+        succeed(network.command("ip").args(["link", "set", &socket, "master", "lan", "up"]));
+        succeed(self.command("ip").args(["addr", "add", &format!("{own}/24"), "dev", "eth0"]));
+        succeed(self.command("ip").args(["link", "set", "eth0", "up"]));
+        succeed(self.command("ip").args(["route", "add", "default", "via", &address.to_string()]));
+    }
+
     /// A program that is to run in here.
     #[must_use]
     pub fn command(&self, program: &str) -> Command {

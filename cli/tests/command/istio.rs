@@ -56,17 +56,19 @@ fn a_folder_with_somebody_s_own_files_stays_as_it_is() {
 fn a_mistake_is_named_and_nothing_is_written() {
     let place = shop("enforce");
     place.write("broken.yaml", b"version: 1\nmode: sometimes\n");
-    let long = "a".repeat(64);
-    let mistakes: [(&[&str], &str); 9] = [
-        (&["--module", "registry.example/procgate"], "is no URL of a module"),
-        (&["--module", "ftp://registry.example/procgate"], "oci://, https://, http:// or file:///"),
-        (&["--module", "https://registry.example/procgate.wasm"], "--sha256"),
-        (&["--module", "https://registry.example/procgate.wasm", "--sha256", "abc"], "64 hexadecimal digits"),
-        (&[&MODULE[..], &["--namespace", "Shop"]].concat(), "is no namespace"),
-        (&[&MODULE[..], &["--workload", "checkout"]].concat(), "NAME=VALUE"),
-        (&[&MODULE[..], &["--workload", "app=a", "--workload", "app=b"]].concat(), "is given twice"),
-        (&[&MODULE[..], &["--workload", &format!("app={long}")]].concat(), "no label has such a value"),
-        (&[&MODULE[..], &["--policy", "broken.yaml"]].concat(), "mode"),
+    let too_long = format!("app={}", "a".repeat(64));
+    let https = "https://registry.example/procgate.wasm";
+    let with_module = |further: &[&'static str]| [&MODULE[..], further].concat();
+    let mistakes = [
+        (vec!["--module", "registry.example/procgate"], "is no URL of a module"),
+        (vec!["--module", "ftp://registry.example/procgate"], "oci://, https://, http:// or file:///"),
+        (vec!["--module", https], "--sha256"),
+        (vec!["--module", https, "--sha256", "abc"], "64 hexadecimal digits"),
+        (with_module(&["--namespace", "Shop"]), "is no namespace"),
+        (with_module(&["--workload", "checkout"]), "NAME=VALUE"),
+        (with_module(&["--workload", "app=a", "--workload", "app=b"]), "is given twice"),
+        ([&MODULE[..], &["--workload", &too_long]].concat(), "no label has such a value"),
+        (with_module(&["--policy", "broken.yaml"]), "mode"),
     ];
     for (further, told) in mistakes {
         // What is given again takes the place of what the line has.

@@ -1,21 +1,31 @@
-//! Every chain that Istio makes, under the project's manifests: istiod generates the configuration, a real Envoy runs
-//! it. `make test-istio` says where istiod is; without it there is nothing to do here.
+//! Every chain that Istio makes, under the project's manifests: a real API server and istiod make the configuration,
+//! Istio's node agent has a real Envoy run it. `make test-istio` says where they are; without it there is nothing to do
+//! here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails loudly")]
+
+mod admission;
+mod manifests;
+mod operations;
+mod receiver;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use procgate_identity::RefusalReason;
 use procgate_policy::Reason;
-use procgate_tests::istio::{Istio, Setup, Visit, Visitor};
+use procgate_tests::istio::{Cluster, Sidecar, Visit, Visitor};
 use procgate_tests::process::run;
 use procgate_tests::tools;
 use serde_json::Value;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
+/// Where the pod is whose programs ask.
+const CHECKOUT: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 2);
+
 /// A way out of the pod: the chain of Istio's that it takes.
-struct Row {
+pub(crate) struct Row {
     chain: &'static str,
     to: &'static str,
     /// What curl is told.
@@ -55,7 +65,7 @@ const ROWS: &[Row] = &[
         carrier: "proxy-v2",
     },
     Row {
-        chain: "server_first",
+        chain: "headless_server_first",
         to: "10.66.0.1:9300",
         arguments: &["smtp://10.66.0.1:9300", "--mail-from", "a@shop.example"],
         carrier: "proxy-v2",
@@ -79,6 +89,12 @@ const ROWS: &[Row] = &[
         carrier: "proxy-v2",
     },
     Row {
+        chain: "detected_http",
+        to: "10.66.1.30:7000",
+        arguments: &["-H", "host: auto.shop.svc.cluster.local:7000", "http://10.66.1.30:7000/charge/1"],
+        carrier: "proxy-v2",
+    },
+    Row {
         chain: "detected_tcp",
         to: "10.66.1.30:7000",
         arguments: &["gopher://10.66.1.30:7000/_hello"],
@@ -92,79 +108,153 @@ const ROWS: &[Row] = &[
     },
 ];
 
+pub(crate) type Test = fn(&Arc<Cluster>) -> Result<(), Failed>;
+
+/// Whatever sets up its own pods.
+const ALONE: &[(&str, Test)] = &[
+    ("audit_lets_a_neighbour_through_and_records_it", audit),
+    ("strict_lets_nobody_to_an_unlisted_address", strict),
+    ("header_only_refuses_by_header_and_lets_other_protocols_by", header_only),
+    ("a_traffic_extension_does_what_the_plugin_does", traffic_extension),
+    ("doctor_names_the_chains_that_a_mistyped_patch_leaves_open", mistyped_filter),
+    ("a_patch_for_a_mistyped_listener_lands_nowhere", mistyped_listener),
+];
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Rows share a pod and addresses, and a visit's record is the next one of its address.
     arguments.test_threads = Some(1);
-    let enforced = start("enforce", &arguments);
+    let cluster = if arguments.list { None } else { Cluster::start() };
+    let enforced = cluster.as_ref().map(|cluster| Arc::new(Stage::of(cluster, "overlays/enforce")));
     let mut trials = Vec::new();
     for row in ROWS {
-        let mesh = enforced.clone();
-        trials.push(trial(format!("only_the_approved_program_takes_{}", row.chain), mesh, |mesh| {
-            only_the_approved_program(mesh, row)
-        }));
+        let name = format!("only_the_approved_program_takes_{}", row.chain);
+        trials.push(trial(name, enforced.clone(), |stage| only_the_approved_program(stage, row)));
     }
-    trials.push(trial("every_patch_landed".into(), enforced.clone(), |mesh| {
-        let missing = not_landed(mesh);
+    trials.push(trial("every_patch_landed".into(), enforced.clone(), |stage| {
+        let missing = not_landed(stage);
         if missing.is_empty() { Ok(()) } else { Err(missing.join(", ").into()) }
     }));
-    trials.push(trial("doctor_finds_no_error_in_what_istio_made".into(), enforced.clone(), |mesh| {
-        let (code, told) = doctor(mesh);
+    trials.push(trial("doctor_finds_no_error_in_what_istio_made".into(), enforced.clone(), |stage| {
+        let (code, told) = doctor(stage);
         if code == Some(0) { Ok(()) } else { Err(told.into()) }
     }));
-    if enforced.is_some() {
-        trials.push(Trial::test("audit_lets_a_neighbour_through_and_records_it", audit));
-        trials.push(Trial::test("strict_lets_nobody_to_an_unlisted_address", strict));
-        trials
-            .push(Trial::test("doctor_names_the_chains_that_a_mistyped_patch_leaves_open", mistyped_filter));
-        trials.push(Trial::test("a_patch_for_a_mistyped_listener_lands_nowhere", mistyped_listener));
+    // The last of the trials that share a pod ends it.
+    trials.push(trial("its_pod_ends".into(), enforced, |_| Ok(())));
+    let parts = [ALONE, manifests::TESTS, admission::TESTS, receiver::TESTS, operations::TESTS];
+    for (name, test) in parts.into_iter().flatten() {
+        trials.push(trial((*name).into(), cluster.clone(), test));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Before this process ends: nothing else would end the servers.
-    drop(enforced);
+    drop(cluster);
     conclusion.exit_code()
 }
 
-const UNLISTED: &str = "10.66.1.99:5555";
-const ASK_UNLISTED: &[&str] = &["gopher://10.66.1.99:5555/_hello"];
+/// The objects of an overlay, and a pod under them; dropping it removes both.
+pub(crate) struct Stage {
+    pub(crate) cluster: Arc<Cluster>,
+    /// What kustomize has built.
+    pub(crate) built: String,
+    pub(crate) pod: Sidecar,
+}
 
-fn audit() -> Result<(), Failed> {
-    let mesh = Istio::start(&Setup::of("audit")).expect("it started before");
-    let visit = mesh.visit(UNLISTED.parse().unwrap(), ASK_UNLISTED, Visitor::Neighbour);
+impl Stage {
+    pub(crate) fn of(cluster: &Arc<Cluster>, overlay: &str) -> Self {
+        Self::amended(cluster, overlay, &[])
+    }
+
+    /// With mistakes to be found: texts in what kustomize built, and what stands in their place.
+    fn amended(cluster: &Arc<Cluster>, overlay: &str, amendments: &[(&str, &str)]) -> Self {
+        let mut built = built(cluster, overlay);
+        for (text, replacement) in amendments {
+            assert!(built.contains(text), "nothing to amend: {text}");
+            built = built.replace(text, replacement);
+        }
+        Self::start(cluster, built)
+    }
+
+    pub(crate) fn start(cluster: &Arc<Cluster>, built: String) -> Self {
+        cluster.apply(&built);
+        let pod = Sidecar::start(cluster, "checkout", CHECKOUT);
+        Self { cluster: Arc::clone(cluster), built, pod }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.cluster.delete(&self.built);
+    }
+}
+
+/// What kustomize makes of a folder of the rendered manifests.
+pub(crate) fn built(cluster: &Cluster, folder: &str) -> String {
+    let module = cluster.module();
+    let rendered = cluster.render(&cluster.policy(), &["--workload", "app=checkout", "--module", &module]);
+    cluster.build(&rendered.join(folder))
+}
+
+pub(crate) const UNLISTED: &str = "10.66.1.99:5555";
+pub(crate) const ASK_UNLISTED: &[&str] = &["gopher://10.66.1.99:5555/_hello"];
+
+fn audit(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let stage = Stage::of(cluster, "overlays/audit");
+    let visit = stage.pod.visit(UNLISTED.parse()?, ASK_UNLISTED, Visitor::Neighbour);
     let promised = Reason::Identity(RefusalReason::NoIdentity);
     let recorded = visit.records.iter().all(|record| record.reason == promised);
     if visit.answered && recorded { Ok(()) } else { Err(visit.finished.to_string().into()) }
 }
 
-fn strict() -> Result<(), Failed> {
-    // Nobody issues certificates here, and with STRICT Envoy would wait for one.
-    let amendments = vec![("mode: STRICT".into(), "mode: DISABLE".into())];
-    let mesh = Istio::start(&Setup { overlay: "strict", amendments }).expect("it started before");
+fn strict(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let stage = Stage::of(cluster, "overlays/strict");
     for visitor in [Visitor::Approved("proxy-v2"), Visitor::Neighbour] {
-        let visit = mesh.visit(UNLISTED.parse().unwrap(), ASK_UNLISTED, visitor);
+        let visit = stage.pod.visit(UNLISTED.parse()?, ASK_UNLISTED, visitor);
         if visit.answered {
             return Err(format!("{visitor:?}: {}", visit.finished).into());
         }
     }
-    let tcp = ROWS.iter().find(|row| row.chain == "tcp_service").unwrap();
-    only_the_approved_program(&mesh, tcp)
+    only_the_approved_program(&stage, row("tcp_service"))
 }
 
-fn mistyped_filter() -> Result<(), Failed> {
-    let mistake =
-        ("name: envoy.filters.network.tcp_proxy".into(), "name: envoy.filters.network.tcp_prox".into());
-    let mesh =
-        Istio::start(&Setup { overlay: "enforce", amendments: vec![mistake] }).expect("it started before");
-    let (code, told) = doctor(&mesh);
+fn header_only(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let stage = Stage::of(cluster, "overlays/header-only");
+    let http = row("http_service_by_header");
+    let address = http.to.parse()?;
+    for (visitor, promised) in [(Visitor::Approved("header"), "200"), (Visitor::Neighbour, "403")] {
+        let finished = stage.pod.ask(address, http.arguments, visitor);
+        if !finished.stderr.contains(&format!("< HTTP/1.1 {promised} ")) {
+            return Err(format!("{visitor:?}: {promised} was promised: {finished}").into());
+        }
+    }
+    let other = stage.pod.ask(UNLISTED.parse()?, ASK_UNLISTED, Visitor::Neighbour);
+    if other.stdout.contains("hello") { Ok(()) } else { Err(other.to_string().into()) }
+}
+
+fn traffic_extension(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let stage = Stage::of(cluster, "traffic-extension");
+    let http = row("http_service_by_header");
+    let address = http.to.parse()?;
+    for (visitor, promised) in [(Visitor::Approved("header"), "200"), (Visitor::Neighbour, "403")] {
+        let finished = stage.pod.ask(address, http.arguments, visitor);
+        if !finished.stderr.contains(&format!("< HTTP/1.1 {promised} ")) {
+            return Err(format!("{visitor:?}: {promised} was promised: {finished}").into());
+        }
+    }
+    Ok(())
+}
+
+fn mistyped_filter(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let mistake = ("name: envoy.filters.network.tcp_proxy", "name: envoy.filters.network.tcp_prox");
+    let stage = Stage::amended(cluster, "overlays/enforce", &[mistake]);
+    let (code, told) = doctor(&stage);
     let named = ["virtualOutbound-catchall-tcp", "PassthroughFilterChain", "meets no plugin"];
     if code == Some(1) && named.iter().all(|name| told.contains(name)) { Ok(()) } else { Err(told.into()) }
 }
 
-fn mistyped_listener() -> Result<(), Failed> {
-    let mistake = ("name: virtualOutbound".into(), "name: virtual-outbound".into());
-    let mesh =
-        Istio::start(&Setup { overlay: "enforce", amendments: vec![mistake] }).expect("it started before");
-    let missing = not_landed(&mesh);
+fn mistyped_listener(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let mistake = ("name: virtualOutbound", "name: virtual-outbound");
+    let stage = Stage::amended(cluster, "overlays/enforce", &[mistake]);
+    let missing = not_landed(&stage);
     let expected = ["procgate-network-stream", "procgate.receive_first"];
     if expected.iter().all(|name| missing.iter().any(|found| found == name)) {
         Ok(())
@@ -173,13 +263,17 @@ fn mistyped_listener() -> Result<(), Failed> {
     }
 }
 
+pub(crate) fn row(chain: &str) -> &'static Row {
+    ROWS.iter().find(|row| row.chain == chain).unwrap()
+}
+
 /// What the patches put into a configuration and Envoy does not have.
-fn not_landed(mesh: &Istio) -> Vec<String> {
-    let dump: Value = serde_json::from_str(&fs::read_to_string(mesh.config_dump()).unwrap()).unwrap();
+fn not_landed(stage: &Stage) -> Vec<String> {
+    let dump: Value = serde_json::from_str(&fs::read_to_string(stage.pod.config_dump()).unwrap()).unwrap();
     let listeners: Vec<_> =
         dump["configs"].as_array().unwrap().iter().map(|part| &part["dynamic_listeners"]).collect();
     let listeners = serde_json::to_string(&listeners).unwrap();
-    let named = mesh.built().lines().map(|line| line.trim().trim_start_matches("- "));
+    let named = stage.built.lines().map(|line| line.trim().trim_start_matches("- "));
     let ours = named
         .filter_map(|line| line.strip_prefix("name: "))
         .filter(|name| name.starts_with("procgate.") || name.starts_with("procgate-network"));
@@ -192,44 +286,46 @@ fn not_landed(mesh: &Istio) -> Vec<String> {
     missing.map(|(name, _)| name.to_owned()).collect()
 }
 
-fn start(overlay: &'static str, arguments: &Arguments) -> Option<Arc<Istio>> {
-    if arguments.list { None } else { Istio::start(&Setup::of(overlay)).map(Arc::new) }
-}
-
-fn trial(
+fn trial<T: Send + 'static>(
     name: String,
-    mesh: Option<Arc<Istio>>,
-    assert: impl FnOnce(&Istio) -> Result<(), Failed> + Send + 'static,
+    subject: Option<T>,
+    assert: impl FnOnce(&T) -> Result<(), Failed> + Send + 'static,
 ) -> Trial {
-    Trial::test(name, move || mesh.map_or(Ok(()), |mesh| assert(&mesh)))
+    Trial::test(name, move || subject.map_or(Ok(()), |subject| assert(&subject)))
 }
 
-fn only_the_approved_program(mesh: &Istio, row: &Row) -> Result<(), Failed> {
+fn only_the_approved_program(stage: &Stage, row: &Row) -> Result<(), Failed> {
     let visitors = [Visitor::Approved(row.carrier), Visitor::Shell(row.carrier), Visitor::Neighbour];
     for visitor in visitors {
-        let promised = match visitor {
-            Visitor::Approved(_) => Reason::Allowed,
-            Visitor::Shell(_) => Reason::UnknownProcess,
-            Visitor::Neighbour => Reason::Identity(RefusalReason::NoIdentity),
-        };
-        let Visit { answered, records, finished } = mesh.visit(row.to.parse()?, row.arguments, visitor);
-        let reasons: Vec<_> = records.iter().map(|record| record.reason).collect();
-        if answered != (promised == Reason::Allowed) || reasons.iter().any(|reason| *reason != promised) {
-            let records: Vec<_> = records.iter().map(procgate_policy::Record::to_json).collect();
-            return Err(format!(
-                "{visitor:?}: {promised:?} was promised\n{}\n{finished}",
-                records.join("\n")
-            )
-            .into());
-        }
+        visit(&stage.pod, row.to.parse()?, row.arguments, visitor)?;
     }
     Ok(())
 }
 
+/// Visits, and looks whether what comes of it is what such a visitor is promised.
+pub(crate) fn visit(
+    pod: &Sidecar,
+    to: SocketAddr,
+    arguments: &[&str],
+    visitor: Visitor,
+) -> Result<(), Failed> {
+    let promised = match visitor {
+        Visitor::Approved(_) => Reason::Allowed,
+        Visitor::Shell(_) => Reason::UnknownProcess,
+        Visitor::Neighbour | Visitor::AroundTheProxy => Reason::Identity(RefusalReason::NoIdentity),
+    };
+    let Visit { answered, records, finished } = pod.visit(to, arguments, visitor);
+    if answered == (promised == Reason::Allowed) && records.iter().all(|record| record.reason == promised) {
+        return Ok(());
+    }
+    let records: Vec<_> = records.iter().map(procgate_policy::Record::to_json).collect();
+    Err(format!("{visitor:?}: {promised:?} was promised\n{}\n{finished}", records.join("\n")).into())
+}
+
 /// What the doctor says of what Envoy runs.
-fn doctor(mesh: &Istio) -> (Option<i32>, String) {
-    let dump = mesh.config_dump();
-    let finished =
-        run(Command::new(tools::cli()).args(["--output", "json", "doctor"]).arg("--config-dump").arg(dump));
+fn doctor(stage: &Stage) -> (Option<i32>, String) {
+    let dump = stage.pod.config_dump();
+    let mut doctor = Command::new(tools::cli());
+    let finished = run(doctor.args(["--output", "json", "doctor"]).arg("--config-dump").arg(dump));
     (finished.status.code(), finished.stdout)
 }

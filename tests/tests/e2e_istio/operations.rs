@@ -1,0 +1,228 @@
+//! What is done to a mesh that runs: changes of mode, policy, key and module, and parts of it that are away.
+
+use crate::{ASK_UNLISTED, Stage, Test, UNLISTED, row};
+use libtest_mimic::Failed;
+use procgate_tests::istio::{Cluster, SERVERS, Visitor, answered};
+use procgate_tests::process::{Finished, Running, resident_kilobytes, run};
+use procgate_tests::tokens::{Key, SCOPE};
+use procgate_tests::tools;
+use procgate_tests::until::until;
+use serde_json::{Value, json};
+use std::fs;
+use std::sync::Arc;
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("from_audit_to_enforce_no_connection_is_dropped", enforced_while_it_runs),
+    ("a_new_policy_holds_and_a_bad_one_leaves_it_in_place", policies),
+    ("keys_are_rotated_without_a_refusal", rotation),
+    ("a_new_module_takes_over_and_the_old_one_comes_back", modules),
+    ("without_istiod_the_policy_stays_in_force", istiod_away),
+    ("a_module_that_cannot_be_fetched_lets_nobody_through", module_away),
+    ("memory", memory),
+];
+
+/// Objects for a policy and a module, by the overlay enforce.
+fn objects(cluster: &Cluster, policy: &Value, options: &[&str]) -> String {
+    let options = [&["--workload", "app=checkout"], options].concat();
+    cluster.build(&cluster.render(policy, &options).join("overlays/enforce"))
+}
+
+/// Whether a visitor gets an answer from a server that the mesh does not list, and whether from an HTTP service.
+fn gets_through(stage: &Stage, visitor: Visitor) -> [bool; 2] {
+    let http = row("http_service");
+    let asked = [(UNLISTED, ASK_UNLISTED), (http.to, http.arguments)];
+    asked.map(|(to, arguments)| answered(&stage.pod.ask(to.parse().unwrap(), arguments, visitor)))
+}
+
+const APPROVED: Visitor = Visitor::Approved("proxy-v2");
+
+fn expect(stage: &Stage, visitor: Visitor, promised: [bool; 2], when: &str) -> Result<(), Failed> {
+    let got = gets_through(stage, visitor);
+    if got == promised { Ok(()) } else { Err(format!("{when}: {visitor:?} {got:?}").into()) }
+}
+
+/// Until a visitor gets through to both, or to neither.
+fn until_all(stage: &Stage, visitor: Visitor, through: bool, what: &str) {
+    until(what, || (gets_through(stage, visitor) == [through; 2]).then_some(()));
+}
+
+/// The approved program, which asks over one connection, many times a second.
+fn steady(stage: &Stage) -> Running {
+    let http = row("http_service");
+    let mut curl = stage.pod.caller(http.to.parse().unwrap(), APPROVED);
+    curl.args([
+        "-sS",
+        "--noproxy",
+        "*",
+        "--rate",
+        "40/s",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code} %{num_connects}\n",
+    ]);
+    curl.args(["-H", "host: web.shop.svc.cluster.local", "http://10.66.1.10/charge/[1-400]"]);
+    Running::start(&mut curl)
+}
+
+/// All of its requests were answered, on the connection of the first.
+fn undisturbed(client: Running) -> Result<(), Failed> {
+    let Finished { stdout, stderr, .. } = client.finish();
+    let lines: Vec<_> = stdout.lines().collect();
+    let connects = lines.iter().filter(|line| line.ends_with(" 1")).count();
+    if lines.len() == 400 && lines.iter().all(|line| line.starts_with("200 ")) && connects == 1 {
+        return Ok(());
+    }
+    let others: Vec<_> = lines.iter().filter(|line| **line != "200 0").collect();
+    Err(format!("{} answers, {connects} connections: {others:?}\n{stderr}", lines.len()).into())
+}
+
+fn enforced_while_it_runs(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let stage = Stage::of(cluster, "overlays/audit");
+    until_all(&stage, Visitor::Neighbour, true, "audit to let everybody through");
+    let client = steady(&stage);
+    cluster.apply(&crate::built(cluster, "overlays/enforce"));
+    until_all(&stage, Visitor::Neighbour, false, "the neighbour to be refused");
+    expect(&stage, APPROVED, [true; 2], "enforced")?;
+    undisturbed(client)
+}
+
+fn policies(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let mut stage = Stage::of(cluster, "overlays/enforce");
+    expect(&stage, APPROVED, [true; 2], "at first")?;
+    let client = steady(&stage);
+    let mut stricter = cluster.policy();
+    stricter["rules"].as_array_mut().unwrap().retain(|rule| rule["name"] != "curl-uses-servers");
+    let module = cluster.module();
+    let good = objects(cluster, &stricter, &["--module", &module]);
+    cluster.apply(&good);
+    until("the new policy", || (gets_through(&stage, APPROVED) == [false, true]).then_some(()));
+    // As somebody who edits the manifests by hand would break it.
+    let bad =
+        good.replace("\\\"version\\\":1,", "\\\"version\\\":99,").replace("version: 1\n", "version: 99\n");
+    assert_ne!(good, bad);
+    cluster.apply(&bad);
+    until("the plugin's complaint", || stage.pod.log().contains("version").then_some(()));
+    expect(&stage, APPROVED, [false, true], "with a bad policy")?;
+    expect(&stage, Visitor::Neighbour, [false; 2], "with a bad policy")?;
+    undisturbed(client)
+}
+
+fn rotation(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let stage = Stage::of(cluster, "overlays/enforce");
+    let client = steady(&stage);
+    let next = Key::new("2026-12");
+    next.write_to(cluster.folder());
+    let module = cluster.module();
+    let trusting = |keys: Value| {
+        let mut policy = cluster.policy();
+        policy["trust"]["keys"] = keys;
+        objects(cluster, &policy, &["--module", &module])
+    };
+    let http = row("http_service");
+    let asks = |key: &Key| {
+        let mut shim = stage.pod.shim(key, "proxy-v2");
+        shim.arg(&cluster.curl.path).args(["-sS", "--max-time", "10", "--noproxy", "*"]).args(http.arguments);
+        answered(&run(&mut shim))
+    };
+    assert!(asks(&cluster.key) && !asks(&next), "the next key is not trusted yet");
+    cluster.apply(&trusting(json!([cluster.key.trusted_for(SCOPE), next.trusted_for(SCOPE)])));
+    until("the next key to be trusted", || asks(&next).then_some(()));
+    if !asks(&cluster.key) {
+        return Err("both keys are trusted".into());
+    }
+    undisturbed(client)?;
+    cluster.apply(&trusting(json!([next.trusted_for(SCOPE)])));
+    until("the old key to be refused", || (!asks(&cluster.key)).then_some(()));
+    if asks(&next) { Ok(()) } else { Err("the next key is trusted".into()) }
+}
+
+fn modules(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let stage = Stage::of(cluster, "overlays/enforce");
+    let client = steady(&stage);
+    let next = cluster.folder().join("procgate-next.wasm");
+    fs::copy(tools::wasm_that_crashes(), &next)?;
+    let mut stricter = cluster.policy();
+    stricter["rules"].as_array_mut().unwrap().retain(|rule| rule["name"] != "curl-uses-servers");
+    let module = format!("file://{}", next.display());
+    cluster.apply(&objects(cluster, &stricter, &["--module", &module]));
+    until("the next module with its policy", || {
+        (gets_through(&stage, APPROVED) == [false, true]).then_some(())
+    });
+    if !String::from_utf8_lossy(&stage.pod.admin("/config_dump")).contains("procgate-next.wasm") {
+        return Err("the next module is not what runs".into());
+    }
+    expect(&stage, Visitor::Neighbour, [false; 2], "after the update")?;
+    cluster.apply(&stage.built);
+    until_all(&stage, APPROVED, true, "the old module with its policy");
+    expect(&stage, Visitor::Neighbour, [false; 2], "rolled back")?;
+    undisturbed(client)
+}
+
+fn istiod_away(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let stage = Stage::of(cluster, "overlays/enforce");
+    cluster.stop_istiod();
+    let during = expect(&stage, APPROVED, [true; 2], "without istiod")
+        .and_then(|()| expect(&stage, Visitor::Neighbour, [false; 2], "without istiod"));
+    cluster.start_istiod();
+    during?;
+    cluster.apply(&crate::built(cluster, "overlays/audit"));
+    until_all(&stage, Visitor::Neighbour, true, "what istiod serves when it is back");
+    Ok(())
+}
+
+fn module_away(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let served = cluster.folder().join("served");
+    fs::create_dir_all(&served)?;
+    fs::copy(tools::wasm(), served.join("procgate.wasm"))?;
+    let sha256 = procgate_tests::program::digest(&tools::wasm()).to_string();
+    let (url, sha256) =
+        (format!("http://{SERVERS}:8099/procgate.wasm"), sha256.trim_start_matches("sha256:").to_owned());
+    let remote = ["--module", url.as_str(), "--sha256", &sha256];
+    let stage = Stage::start(cluster, objects(cluster, &cluster.policy(), &remote));
+    for visitor in [APPROVED, Visitor::Neighbour] {
+        expect(&stage, visitor, [false; 2], "without a module")?;
+    }
+    let mut python = cluster.world.command("python3");
+    python.args(["-m", "http.server", "8099", "--bind", &SERVERS.to_string(), "--directory"]).arg(&served);
+    let server = Running::start(&mut python);
+    until("the server", || cluster.world.within(|| std::net::TcpStream::connect((SERVERS, 8099)).ok()));
+    // Whatever is pushed next has the agent try again.
+    cluster.apply(&objects(cluster, &relabelled(cluster), &remote));
+    until_all(&stage, APPROVED, true, "the module to be fetched");
+    expect(&stage, Visitor::Neighbour, [false; 2], "with the module")?;
+    // A policy needs no server once the node has the module.
+    drop(server);
+    let mut stricter = cluster.policy();
+    stricter["rules"].as_array_mut().unwrap().retain(|rule| rule["name"] != "curl-uses-servers");
+    cluster.apply(&objects(cluster, &stricter, &remote));
+    until("the new policy", || (gets_through(&stage, APPROVED) == [false, true]).then_some(()));
+    // A module that is nowhere lets nobody through in its place.
+    let nowhere = format!("http://{SERVERS}:8099/next.wasm");
+    cluster.apply(&objects(cluster, &cluster.policy(), &["--module", &nowhere, "--sha256", &"0".repeat(64)]));
+    until_all(&stage, APPROVED, false, "the update to arrive");
+    expect(&stage, Visitor::Neighbour, [false; 2], "with an update that cannot be fetched")
+}
+
+/// The same policy, told apart by a rule's name.
+fn relabelled(cluster: &Cluster) -> Value {
+    let mut policy = cluster.policy();
+    policy["rules"][0]["name"] = "curl-charges-still".into();
+    policy
+}
+
+fn memory(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let without = {
+        let stage = Stage::of(cluster, "mtls");
+        resident_kilobytes(stage.pod.envoy())
+    };
+    let stage = Stage::of(cluster, "overlays/enforce");
+    expect(&stage, APPROVED, [true; 2], "measured")?;
+    let with = resident_kilobytes(stage.pod.envoy());
+    println!("Envoy of a sidecar with two workers: {without} kB, with the plugins {with} kB");
+    if with.saturating_sub(without) < 100_000 {
+        Ok(())
+    } else {
+        Err("the plugins take more than is documented".into())
+    }
+}
