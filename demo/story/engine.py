@@ -25,8 +25,14 @@ class Refusal(Exception):
 
 
 def run(*command, input=None, timeout=120):
-    """What came of a command: its code, output and errors."""
-    return subprocess.run(command, input=input, capture_output=True, text=True, timeout=timeout, check=False)
+    """What came of a command: its code, output and errors.
+
+    Raises Refusal if it takes longer than so many seconds.
+    """
+    try:
+        return subprocess.run(command, input=input, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        raise Refusal(f"no answer within {timeout} s: {' '.join(command)}") from None
 
 
 def compose(*words, **options):
@@ -77,16 +83,14 @@ def check():
 
 
 def up():
-    """Starts everything, and waits until it is healthy; on failure nothing stays.
+    """Starts everything, and waits until it is healthy; `down` takes it down, also what of it is up on failure.
 
     Raises Refusal with what compose says.
     """
     OUT.mkdir(exist_ok=True)
     started = compose("up", "--detach", "--wait", "--no-build", "setup", "app", "neighbour", "ledger")
     if started.returncode != 0:
-        why = last_line(started.stderr)
-        down()
-        raise Refusal(f"the pod does not start: {why}")
+        raise Refusal(f"the pod does not start: {last_line(started.stderr)}")
 
 
 def down():

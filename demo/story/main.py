@@ -44,9 +44,9 @@ def main():
     began = time.monotonic()
     os.environ.setdefault("PROCGATE_DEMO_USER", f"{os.getuid()}:{os.getgid()}")
     engine.check()
-    engine.up()
-    say(f"a pod of containers is up and healthy after {time.monotonic() - began:.0f} s")
     try:
+        engine.up()
+        say(f"a pod of containers is up and healthy after {time.monotonic() - began:.0f} s")
         pod = Pod(Log("sidecar"), Log("receiver"))
         tried, kept = play(pod)
         draw(pod)
