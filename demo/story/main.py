@@ -53,9 +53,8 @@ def main():
         pod.close()
         say(f"\n{kept} of {tried} as promised, {time.monotonic() - began:.0f} s after the images were there")
         if options.latency:
-            with_it, without = latency.compare()
-            say(f"a request on a kept connection, p50: {with_it:.0f} us, without procgate {without:.0f} us, "
-                f"{(with_it / without - 1) * 100:+.1f} %")
+            for line in latency.table(latency.compare()):
+                say(line)
     except BaseException:
         engine.down()
         raise
