@@ -104,8 +104,12 @@ def execute(service, *command, user=None):
 
 
 def once(service, *command):
-    """Runs a container of its own."""
-    return compose("run", "--rm", "-T", "--no-deps", service, *command)
+    """Runs a container of its own, which goes once its exit code is known: Podman's API forgets that with --rm."""
+    name = f"procgate-demo-once-{os.getpid()}"
+    try:
+        return compose("run", "--name", name, "-T", "--no-deps", service, *command)
+    finally:
+        run("docker", "rm", "--force", name)
 
 
 class Log:
