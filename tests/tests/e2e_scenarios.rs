@@ -40,7 +40,8 @@ fn assert(scenario: &Scenario, stage: &Stage) -> Result<(), Failed> {
     }
 }
 
-/// Nothing at the sender compares with an mTLS principal, and `internal` is about the proxy's own set-up.
+/// Nothing at the sender compares with an mTLS principal, and `internal` is about the proxy's own set-up: e2e_network
+/// has one.
 fn every_reason_is_met() -> Result<(), Failed> {
     let met: BTreeSet<_> = scenarios::all().iter().map(|scenario| scenario.reason).collect();
     let missing: Vec<_> = Reason::ALL.into_iter().filter(|reason| !met.contains(reason)).collect();

@@ -98,6 +98,18 @@ fn decisions_are_counted_by_reason_and_carrier() {
     assert_eq!(count(&[("reason", "no-identity"), ("carrier", "none")]), 1);
 }
 
+/// What comes in brings its tokens with its requests: the network filter has nothing to decide by, and says so.
+#[test]
+fn at_an_inbound_listener_the_network_filter_refuses_even_the_approved_process_and_names_the_mistake() {
+    let inbound = ("traffic_direction: OUTBOUND", "traffic_direction: INBOUND".into());
+    let stage = Stage::start_with(|setup| setup.amendments.push(inbound));
+    assert_eq!(stage.refusal(|stream| stage.preface(stream)), "internal");
+    let record = stage.envoy.record("the refusal", |_| true);
+    let detail = record.detail.unwrap();
+    assert!(detail.contains("attach the HTTP filter there"), "{detail}");
+    assert_eq!(stage.envoy.metric("procgate_decisions_total", &[("reason", "internal")]), 1);
+}
+
 #[test]
 fn an_expired_token_is_refused() {
     let stage = Stage::start();
