@@ -185,8 +185,16 @@ impl Trap {
         if thread == 0 {
             return Err(Answer::Error(Errno::PERM));
         }
-        // Not TCP over IP, or unreadable, which the kernel will say itself.
-        let destination = sockaddr::read(thread, address, length).ok().flatten().ok_or(Answer::Continue)?;
+        let destination = match sockaddr::read(thread, address, length) {
+            Ok(Some(destination)) => destination,
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(
+                    self.without_token("a process does not let itself be looked at", &error.to_string())
+                );
+            }
+            // Not TCP over IP, or unreadable, which the kernel will say itself.
+            Ok(None) | Err(_) => return Err(Answer::Continue),
+        };
         let socket = || self.sockets.unconnected(thread, descriptor);
         if !self.destinations.judge(destination).is_intercepted() {
             if let Some(prefacer) = self.prefacer() {

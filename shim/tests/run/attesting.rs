@@ -3,6 +3,7 @@
 use crate::stage::{Scratch, Server, Shim, WAYS, python};
 use procgate_identity::{CodeList, Digest};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 const REQUEST: &str =
@@ -119,6 +120,30 @@ fn a_program_rewritten_in_place_is_noticed() {
     assert_eq!(server.next().claims().exe, Digest::of(&fs::read(&other).unwrap()));
 }
 
+/// A program that its own user may execute and not read, and one that hides itself: nobody can say what it is, so its
+/// connections say nothing.
+#[test]
+fn a_program_whose_file_the_shim_cannot_read_gets_no_token() {
+    if !rustix::process::getuid().is_root() {
+        return eprintln!("skipped: only root can make a program that its user may not read");
+    }
+    let (server, scratch) = (Server::new(), Scratch::new());
+    let source = include_str!("request.c").replace("PORT", &server.address.port().to_string());
+    let [open, closed] = ["open", "closed"].map(|name| scratch.compile(name, &source, &[]));
+    let hidden = scratch.compile("hidden", &source, &["-DHIDDEN"]);
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o111)).unwrap();
+    for way in WAYS {
+        for (program, is_named) in [(&open, true), (&closed, false), (&hidden, false)] {
+            let shim = Shim::by(way, server.address).option("--user", "65534:65534");
+            let ran = shim.run(&[program.to_str().unwrap()]);
+            let seen = server.next();
+            assert!(String::from_utf8_lossy(seen.payload()).contains("GET /WORD"), "{way:?} {program:?}");
+            assert_eq!(seen.tokens().len(), usize::from(is_named), "{way:?} {program:?}: {}", ran.log);
+            assert_eq!(ran.log.contains("has no identity"), !is_named, "{way:?} {program:?}: {}", ran.log);
+        }
+    }
+}
+
 /// Without privileges: a user namespace gives root's. Natively the kernel then names the other program.
 #[test]
 fn no_process_has_the_kernel_name_another_executable() {
@@ -141,7 +166,6 @@ fn no_process_has_the_kernel_name_another_executable() {
 
 #[test]
 fn the_script_that_the_shim_started_is_named_until_something_else_is_executed() {
-    use std::os::unix::fs::PermissionsExt;
     let server = Server::new();
     let scratch = Scratch::new();
     let port = server.address.port();

@@ -1,10 +1,11 @@
 //! Whoever asks for much gets it slowly, and keeps nobody else from being served.
 
-use crate::stage::{PATIENCE, Scratch, Server, Shim, python};
+use crate::stage::{PATIENCE, PREFACES, Scratch, Server, Shim, python};
 use procgate_identity::Digest;
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ const REQUEST: &str =
     "c = socket.create_connection((HOST, PORT)); c.sendall(b'GET / HTTP/1.1\\r\\n\\r\\n'); c.recv(1)";
 /// Reading it takes seconds. It is sparse, and takes no room.
 const HUGE: u64 = 2 << 30;
+/// Reading it takes longer than starting a process.
+const LARGE: u64 = 256 << 20;
 /// More than the shim remembers: see MAX_FILES in its attest/cache.rs.
 const FILES: u32 = 1_100;
 
@@ -38,6 +41,48 @@ huge.wait()"
     let seen: Vec<_> = (0..21).map(|_| server.next().claims().exe).collect();
     let at = seen.iter().position(|exe| *exe != own);
     assert_eq!(at, Some(20), "the huge one was first");
+}
+
+/// A caller is killed while its file is read, and the next process gets its number: nothing is sent for the dead one, and
+/// the living one speaks for itself. In a process namespace, where root says which number is next.
+#[test]
+fn whoever_gets_the_number_of_a_killed_caller_gets_nothing_else_of_it() {
+    let (server, scratch) = (Server::new(), Scratch::new());
+    let tool = compiled(&scratch, &server);
+    fs::OpenOptions::new().write(true).open(&tool).unwrap().set_len(LARGE).unwrap();
+    let program = format!(
+        "import socket, subprocess, sys, time
+HOST, PORT = '127.0.0.1', {port}
+killed = subprocess.Popen([{tool:?}]); time.sleep(0.2)
+killed.kill(); killed.wait()
+open('/proc/sys/kernel/ns_last_pid', 'w').write(str(killed.pid - 1))
+heir = subprocess.Popen([sys.executable, '-c', r'''import socket; HOST, PORT = '127.0.0.1', {port}; {REQUEST}'''])
+assert heir.pid == killed.pid, (heir.pid, killed.pid)
+heir.wait()
+subprocess.Popen([{tool:?}]).wait()",
+        port = server.address.port(),
+    );
+    let own = Digest::of(&fs::read(python()).unwrap());
+    for way in PREFACES {
+        let (shim, _scratch) = Shim::by(way, server.address).command(&[python(), "-c", &program]);
+        let mut namespace = Command::new("unshare");
+        namespace.args([
+            "--user",
+            "--map-root-user",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "--",
+        ]);
+        let ran = namespace.arg(shim.get_program()).args(shim.get_args()).output().unwrap();
+        assert!(ran.status.success(), "{way:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        let [heir, after] = [server.next().claims(), server.next().claims()];
+        assert_eq!(heir.exe, own, "{way:?}");
+        assert_ne!(after.exe, own, "{way:?}");
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(server.more().is_empty(), "{way:?}: somebody spoke for the dead");
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
-// Sends GET /WORD to the server; with RACE, while another thread executes the program that it is given.
+// Sends GET /WORD to the server; with RACE, while another thread executes the program that it is given; with HIDDEN,
+// out of reach of others of its user.
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +20,9 @@ static void *request(void *unused) {
 }
 
 int main(int count, char **words) {
+#ifdef HIDDEN
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
 #ifdef RACE
     pthread_t thread;
     pthread_create(&thread, NULL, request, NULL);
