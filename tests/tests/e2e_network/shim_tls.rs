@@ -12,54 +12,77 @@ use procgate_tests::program::{Program, python_extensions};
 use procgate_tests::tokens::Key;
 use procgate_tests::tools;
 use serde_json::json;
-use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
 /// What the server says to a program that speaks HTTP/1.1.
-const PICKED: &str = "picked http/1.1 for pay.example\n";
+pub(crate) const PICKED: &str = "picked http/1.1 for pay.example\n";
 
 /// A proxy in front of a TLS server, and a program that may reach it.
-struct Pod {
-    envoy: Envoy,
+pub(crate) struct Pod {
+    pub(crate) envoy: Envoy,
     server: Server,
     authority: Authority,
-    checkout: Program,
+    pub(crate) checkout: Program,
     key: PathBuf,
     _folder: TempDir,
 }
 
 impl Pod {
     fn start(program: impl FnOnce(&TempDir) -> Program) -> Self {
+        Self::start_with(program, |_| {})
+    }
+
+    pub(crate) fn start_with(
+        program: impl FnOnce(&TempDir) -> Program,
+        change: impl FnOnce(&mut Setup),
+    ) -> Self {
         let folder = folder();
         let (checkout, authority) = (program(&folder), Authority::new(folder.path()));
         let (server, key) = (Server::start(&authority), Key::new("2026-11"));
         let mut policy = policy(&key, &json!({"hosts": [HOST]}));
         policy["processes"][0]["exe"] = json!([checkout.exe.to_string()]);
         policy["processes"][0]["code"] = json!([checkout.code.to_string()]);
-        let envoy = Envoy::start(Setup { kind: "tls-alpn", ..Setup::new(policy, server.address) });
+        let mut setup = Setup { kind: "tls-alpn", ..Setup::new(policy, server.address) };
+        change(&mut setup);
+        let envoy = Envoy::start(setup);
         let key = key.write_to(folder.path());
         Self { envoy, server, authority, checkout, key, _folder: folder }
     }
 
     /// The approved program's shim, which begins TLS, to be followed by further options.
     fn shim(&self, mode: &str) -> Command {
-        let mut shim = shim(&self.key, &self.checkout, Confinement::SameUser, &[self.envoy.address()]);
+        self.shim_towards(self.envoy.address(), mode)
+    }
+
+    /// The same, where the proxy is reached at this address.
+    pub(crate) fn shim_towards(&self, proxy: SocketAddr, mode: &str) -> Command {
+        let mut shim = shim(&self.key, &self.checkout, Confinement::SameUser, &[proxy]);
         shim.args(["--carrier", "alpn", "--require", mode, "--tls-ca"]).arg(self.authority.place());
         shim
     }
 
     /// Arguments of curl: a request to the server, whose name leads to the proxy.
     fn request(&self, scheme: &str) -> Vec<String> {
-        let fixed = ["-sS", "--http0.9", "--max-time", "20", "--noproxy", "*", "--connect-to"];
-        let at = [format!("::{}", self.envoy.address()), format!("{scheme}://{HOST}/")];
-        fixed.map(str::to_owned).into_iter().chain(at).collect()
+        request_to(self.envoy.address(), scheme)
     }
 
     fn allowed(&self) {
         let record = self.envoy.record("the connection's record", |record| record.reason.code() == "allowed");
         assert_eq!((record.carrier, record.sni.as_deref()), (Some(Carrier::Alpn), Some(HOST)));
+    }
+
+    /// An example carries its token itself: it begins TLS, with the token that it asks the shim for.
+    fn begins_tls_itself(&self, interpreter: &Path, example: &str) {
+        let example = tools::project().join("examples/own-token").join(example);
+        let port = self.envoy.address().port().to_string();
+        let mut own = shim(&self.key, &self.checkout, Confinement::SameUser, &[]);
+        own.args(["--token-socket", "/procgate", "--"]).arg(interpreter).arg(example);
+        let finished = run(own.args(["127.0.0.1", &port, HOST]).arg(self.authority.place()));
+        assert!(finished.stdout.starts_with("http/1.1 picked http/1.1"), "{finished}");
+        self.allowed();
     }
 
     fn refused(&self, reason: &str, command: &mut Command) -> Record<'static> {
@@ -70,6 +93,13 @@ impl Pod {
         assert_eq!(self.server.connections(), before, "nothing may connect upstream");
         self.envoy.record("a refusal", |record| record.reason.code() == reason)
     }
+}
+
+/// Arguments of curl: a request to the server, whose name leads to this address.
+pub(crate) fn request_to(proxy: SocketAddr, scheme: &str) -> Vec<String> {
+    let fixed = ["-sS", "--http0.9", "--max-time", "20", "--noproxy", "*", "--connect-to"];
+    let at = [format!("::{proxy}"), format!("{scheme}://{HOST}/")];
+    fixed.map(str::to_owned).into_iter().chain(at).collect()
 }
 
 #[test]
@@ -106,12 +136,7 @@ c.sendall(b'GET / HTTP/1.1\\r\\nhost: {HOST}\\r\\n\\r\\n'); print(c.recv(99).dec
     let finished = run(pod.shim("pidfd").arg("--").arg(&python).args(["-c", &plain]));
     assert_eq!(finished.stdout, PICKED, "{finished}");
     pod.allowed();
-    let example = tools::project().join("examples/own-token/client.py");
-    let words = [example.as_os_str(), OsStr::new("127.0.0.1"), OsStr::new(&port), OsStr::new(HOST)];
-    let mut own = shim(&pod.key, &pod.checkout, Confinement::SameUser, &[]);
-    own.args(["--token-socket", "/procgate", "--"]).arg(&python).args(words).arg(pod.authority.place());
-    let finished = run(&mut own);
-    assert!(finished.stdout.starts_with("http/1.1 picked http/1.1"), "{finished}");
+    pod.begins_tls_itself(&python, "client.py");
     // The same program with nobody to ask.
     pod.refused(
         "no-identity",
@@ -126,4 +151,20 @@ x.wrap_socket(socket.create_connection(('127.0.0.1', {}), timeout=20), server_ho
             ),
         ]),
     );
+}
+
+#[test]
+fn node_s_own_tls_goes_out_with_the_token_that_it_asks_the_shim_for() {
+    let Some(node) = tools::client("node") else { return };
+    let pod = Pod::start(|folder| Program::at(&node, folder.path(), "node", &[]));
+    pod.begins_tls_itself(&node, "client.mjs");
+    // The same program in a container without a shim has nobody to ask.
+    let address = pod.envoy.address();
+    let script = format!(
+        "const fs = require('node:fs'), tls = require('node:tls');
+tls.connect({{host: '127.0.0.1', port: {}, servername: '{HOST}', ca: fs.readFileSync({:?}), ALPNProtocols: ['http/1.1']}})",
+        address.port(),
+        pod.authority.place()
+    );
+    pod.refused("no-identity", Command::new(&node).args(["-e", &script]));
 }
