@@ -20,6 +20,8 @@ pub struct Setup {
     pub policy: String,
     /// Where allowed requests go.
     pub upstream: SocketAddr,
+    /// Where it listens itself, at any free port, unless it is redirected to.
+    pub listen: IpAddr,
     /// Worker threads, each with a VM of its own.
     pub workers: usize,
     /// Which of the project's configurations: `http`, `tcp` or `receiver`.
@@ -47,7 +49,8 @@ impl Setup {
     pub fn new(policy: impl ToString, upstream: SocketAddr) -> Self {
         let (wasm, policy) = (tools::wasm(), policy.to_string());
         let (kind, parameters, amendments) = ("http", Vec::new(), Vec::new());
-        Self { wasm, policy, upstream, workers: 2, kind, parameters, redirected: None, amendments }
+        let listen = Ipv4Addr::LOCALHOST.into();
+        Self { wasm, policy, upstream, listen, workers: 2, kind, parameters, redirected: None, amendments }
     }
 }
 
@@ -87,7 +90,8 @@ impl Envoy {
     #[must_use]
     pub fn start_with_any(setup: Setup) -> Self {
         let folder = tempfile::Builder::new().prefix("procgate-envoy-").tempdir().unwrap();
-        render(folder.path(), &setup, setup.redirected.map_or(UNKNOWN, |redirected| redirected.to));
+        let any_port = SocketAddr::new(setup.listen, 0);
+        render(folder.path(), &setup, setup.redirected.map_or(any_port, |redirected| redirected.to));
         if let Some(Redirected { user, .. }) = setup.redirected {
             std::os::unix::fs::chown(folder.path(), Some(user), Some(user)).unwrap();
         }

@@ -13,6 +13,7 @@
 mod before_http;
 mod decisions;
 mod greeter;
+mod ipv6;
 mod openings;
 mod prefaces;
 mod shim_tls;
