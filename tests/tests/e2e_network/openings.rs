@@ -2,6 +2,7 @@
 //! whoever tries something else. Nothing connects upstream before they are read.
 
 use crate::greeter::GREETING;
+use crate::prefaces::{WRONG_LENGTHS, cut, with_length, without_tlvs};
 use crate::stage::{Stage, is_served};
 use crate::tls::{hello, records};
 use procgate_identity::Carrier;
@@ -85,9 +86,11 @@ fn a_token_of_another_connection_is_refused() {
 fn a_client_hello_that_is_cut_changed_or_too_large_is_refused_by_name() {
     let stage = stage();
     let whole = |stream: &_| hello(stage.names(stream));
-    for cut in [2, 5, 6, 9, 60, 300, 700] {
-        let reason = stage.refusal_at_end(|stream| whole(stream)[..cut].to_vec());
-        assert_eq!(reason, "malformed-identity", "{cut}");
+    let length = whole(&stage.connect()).len();
+    for (end, reason) in stage.refusals_at_end(1..length, |stream, end| cut(whole(stream), end)) {
+        // One byte is not yet the beginning of anything.
+        let due = if end < 2 { "no-identity" } else { "malformed-identity" };
+        assert_eq!(reason.as_deref(), Some(due), "{end}");
     }
     let longer =
         |length: [u8; 3]| move |_: &_| [&b"\x16\x03\x01\x40\x00\x01"[..], &length, &vec![3; 70_000]].concat();
@@ -100,6 +103,43 @@ fn a_client_hello_that_is_cut_changed_or_too_large_is_refused_by_name() {
     };
     assert_eq!(stage.refusal(other_record), "malformed-identity");
     assert!(stage.reaches(whole), "nobody else is harmed");
+}
+
+/// What a server might read otherwise than the plugin does.
+#[test]
+fn an_extension_that_is_there_twice_is_refused_and_a_second_client_hello_is_the_server_s_to_read() {
+    let stage = stage();
+    for (kind, reason) in [(0, "malformed-identity"), (16, "ambiguous-identity")] {
+        assert_eq!(stage.refusal(|stream| repeated(hello(stage.names(stream)), kind)), reason, "{kind}");
+    }
+    let mut stream = stage.connect();
+    let twice = [hello(stage.names(&stream)), hello(vec![b"h2".to_vec()])].concat();
+    stream.write_all(&twice).unwrap();
+    let mut received = vec![0; GREETING.len() + twice.len()];
+    stream.read_exact(&mut received).unwrap();
+    assert!(received.ends_with(&twice));
+}
+
+/// A ClientHello in one record with its extension of this kind a second time (RFC 8446 section 4.1.2).
+fn repeated(mut record: Vec<u8>, kind: u16) -> Vec<u8> {
+    let number = |record: &[u8], at: usize| usize::from(u16::from_be_bytes([record[at], record[at + 1]]));
+    // Heads of record and message, version, random; then a session, ciphers and compression of any length.
+    let mut at = 5 + 4 + 2 + 32;
+    at += 1 + usize::from(record[at]);
+    at += 2 + number(&record, at);
+    at += 1 + usize::from(record[at]);
+    let extensions = at;
+    at += 2;
+    while number(&record, at) != usize::from(kind) {
+        at += 4 + number(&record, at + 2);
+    }
+    let extension = record[at..at + 4 + number(&record, at + 2)].to_vec();
+    // The lengths of the record, of the message (its lower two bytes) and of the extensions.
+    for place in [3, 7, extensions] {
+        let length = number(&record, place) + extension.len();
+        record[place..place + 2].copy_from_slice(&u16::try_from(length).unwrap().to_be_bytes());
+    }
+    [record, extension].concat()
 }
 
 #[test]
@@ -148,10 +188,19 @@ fn prefaces_that_no_shim_writes_are_refused_by_name() {
         [preface, second].concat()
     };
     assert_eq!(stage.refusal(doubled), "ambiguous-identity");
-    for cut in [12, 13, 15, 16, 20, 28, 31, 40, 200] {
-        let reason = stage.refusal_at_end(|stream| stage.preface(stream)[..cut].to_vec());
-        assert_eq!(reason, "malformed-identity", "{cut}");
+    let length = stage.preface(&stage.connect()).len();
+    for (end, reason) in stage.refusals_at_end(1..length, |stream, end| cut(stage.preface(stream), end)) {
+        // Less than the signature is not yet the beginning of one.
+        let due = if end < 12 { "no-identity" } else { "malformed-identity" };
+        assert_eq!(reason.as_deref(), Some(due), "{end}");
     }
+    let wrong = |stream: &_, (place, by)| with_length(stage.preface(stream), place, by);
+    for ((place, by), reason) in stage.refusals_at_end(WRONG_LENGTHS, wrong) {
+        let too_large = place == 14 && by == i32::MAX;
+        let due = if too_large { "identity-too-large" } else { "malformed-identity" };
+        assert_eq!(reason.as_deref(), Some(due), "{place} {by}");
+    }
+    assert_eq!(stage.refusal(|stream| without_tlvs(stage.preface(stream))), "no-identity");
 }
 
 #[test]

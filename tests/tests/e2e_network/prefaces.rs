@@ -5,18 +5,68 @@ use procgate_identity::carrier::proxy_v2;
 use procgate_tests::tokens;
 use procgate_tests::wire::{Connection, get, token_line};
 
+/// Envoy itself turns these down, before the plugin sees the connection.
 #[test]
 fn a_preface_cut_anywhere_reaches_no_server_and_harms_nobody() {
     let stage = Stage::start();
-    for cut in [1, 5, 12, 13, 15, 16, 20, 28, 29, 31, 40, 200] {
-        let mut stream = stage.connect();
-        let preface = stage.preface(&stream);
-        std::io::Write::write_all(&mut stream, &preface[..cut]).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
-        assert!(!crate::stage::is_served(&mut stream), "{cut}");
+    let length = stage.preface(&stage.connect()).len();
+    for (end, reason) in stage.refusals_at_end(1..length, |stream, end| cut(stage.preface(stream), end)) {
+        assert_eq!(reason, None, "{end}");
     }
-    assert_eq!(stage.server.connections(), 0);
     assert!(stage.reaches(|stream| stage.preface(stream)));
+}
+
+#[test]
+fn a_preface_with_a_length_that_is_not_its_own_reaches_no_server() {
+    let stage = Stage::start();
+    let wrong = |stream: &_, (place, by)| with_length(stage.preface(stream), place, by);
+    for (case, reason) in stage.refusals_at_end(WRONG_LENGTHS, wrong) {
+        assert_eq!(reason, None, "{case:?}");
+    }
+    // Its token is payload then.
+    assert_eq!(stage.refusal(|stream| without_tlvs(stage.preface(stream))), "no-identity");
+    assert!(stage.reaches(|stream| stage.preface(stream)));
+}
+
+/// Bytes up to there, and never all: port numbers, and so tokens, differ in length.
+pub(crate) fn cut(mut bytes: Vec<u8>, end: usize) -> Vec<u8> {
+    bytes.truncate(end.min(bytes.len() - 1));
+    bytes
+}
+
+/// Where a preface over IPv4 says how long all is that follows its head, and how long its token; and by how much it is
+/// to be wrong.
+pub(crate) const WRONG_LENGTHS: [(usize, i32); 12] = [
+    (REST, i32::MIN),
+    (REST, -200),
+    (REST, -4),
+    (REST, -1),
+    (REST, 1),
+    (REST, i32::MAX),
+    (TOKEN, i32::MIN),
+    (TOKEN, -200),
+    (TOKEN, -4),
+    (TOKEN, -1),
+    (TOKEN, 1),
+    (TOKEN, i32::MAX),
+];
+const REST: usize = 14;
+const TOKEN: usize = 29;
+/// Bytes of its head and addresses.
+const AHEAD_OF_TLVS: usize = 28;
+
+/// A preface in which the length at this place is so much larger, as far as a length there can be.
+pub(crate) fn with_length(mut preface: Vec<u8>, place: usize, by: i32) -> Vec<u8> {
+    let length = i32::from(u16::from_be_bytes([preface[place], preface[place + 1]]));
+    let wrong = u16::try_from(length.saturating_add(by).clamp(0, 0xffff)).unwrap();
+    preface[place..place + 2].copy_from_slice(&wrong.to_be_bytes());
+    preface
+}
+
+/// A preface that ends ahead of its TLVs, by what it says.
+pub(crate) fn without_tlvs(preface: Vec<u8>) -> Vec<u8> {
+    let tlvs = i32::try_from(preface.len() - AHEAD_OF_TLVS).unwrap();
+    with_length(preface, REST, -tlvs)
 }
 
 #[test]

@@ -7,8 +7,10 @@ use procgate_policy::Record;
 use procgate_tests::envoy::{Envoy, Setup};
 use procgate_tests::proxy::exe;
 use procgate_tests::tokens::{self, DOMAIN, Key, SCOPE};
+use procgate_tests::until::until;
 use procgate_tests::wire;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -97,7 +99,7 @@ impl Stage {
 
     /// The record of the connection from there, once it is closed.
     pub(crate) fn record_of(&self, source: SocketAddr) -> Record<'static> {
-        procgate_tests::until::until("the connection's record", || {
+        until("the connection's record", || {
             let log = self.envoy.access_log();
             let line = log.iter().find(|line| line["source"] == source.to_string())?;
             Some(Record::parse(line["procgate"].as_str()?).unwrap().into_owned())
@@ -112,6 +114,44 @@ impl Stage {
     /// The same of a client that sends nothing more after it.
     pub(crate) fn refusal_at_end(&self, bytes: impl FnOnce(&TcpStream) -> Vec<u8>) -> String {
         self.refusal_of(bytes, |stream| stream.shutdown(Shutdown::Write).unwrap())
+    }
+
+    /// Sends each of these on a connection of its own, and nothing more after it. None may reach the server; gives
+    /// the reasons, nothing where Envoy ended the connection before the plugin saw it.
+    pub(crate) fn refusals_at_end<T: Copy>(
+        &self,
+        cases: impl IntoIterator<Item = T>,
+        bytes: impl Fn(&TcpStream, T) -> Vec<u8>,
+    ) -> Vec<(T, Option<String>)> {
+        let before = self.server.connections();
+        let streams: Vec<_> = cases
+            .into_iter()
+            .map(|case| {
+                let mut stream = self.connect();
+                let _ = stream.write_all(&bytes(&stream, case));
+                let _ = stream.shutdown(Shutdown::Write);
+                (case, stream)
+            })
+            .collect();
+        let ended = streams
+            .into_iter()
+            .map(|(case, mut stream)| {
+                assert!(!is_served(&mut stream));
+                (case, stream.local_addr().unwrap().to_string())
+            })
+            .collect::<Vec<_>>();
+        assert_eq!(self.server.connections(), before, "nothing may connect upstream");
+        until("a line of the log for each connection", || {
+            let log = self.envoy.access_log();
+            let lines: BTreeMap<_, _> = log.iter().map(|line| (line["source"].as_str(), line)).collect();
+            ended
+                .iter()
+                .map(|(case, source)| {
+                    let record = lines.get(&Some(source.as_str()))?["procgate"].as_str();
+                    Some((*case, record.map(|text| Record::parse(text).unwrap().reason.code().to_owned())))
+                })
+                .collect()
+        })
     }
 
     fn refusal_of(&self, bytes: impl FnOnce(&TcpStream) -> Vec<u8>, then: impl FnOnce(&TcpStream)) -> String {
