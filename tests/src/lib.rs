@@ -26,6 +26,7 @@ pub mod process;
 pub mod program;
 pub mod proxy;
 pub mod scenarios;
+pub mod skip;
 pub mod stage;
 pub mod tokens;
 pub mod tools;

@@ -7,6 +7,7 @@ use crate::netns::Namespace;
 use crate::pod::{folder, run_as_checkout};
 use crate::process::{Finished, Running, run, succeed};
 use crate::program::{Program, python_extensions};
+use crate::skip::is_root_for;
 use crate::tokens::{DOMAIN, Key, SCOPE};
 use crate::tools;
 use crate::until::until;
@@ -16,7 +17,7 @@ use rcgen::SanType;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -180,8 +181,7 @@ impl Mesh {
     /// Nothing where this user may not make one, or where a program is missing; in CI the latter fails.
     #[must_use]
     pub fn start() -> Option<Self> {
-        if fs::metadata("/proc/self").unwrap().uid() != 0 {
-            eprintln!("SKIPPED: a pod of network namespaces takes root");
+        if !is_root_for("a pod of network namespaces") {
             return None;
         }
         let folder = folder();

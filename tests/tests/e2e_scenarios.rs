@@ -4,6 +4,7 @@
 use libtest_mimic::{Arguments, Failed, Trial};
 use procgate_policy::Reason;
 use procgate_tests::scenarios::{self, Scenario};
+use procgate_tests::skip::skip;
 use procgate_tests::stage::Stage;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let stage = if arguments.list { None } else { Stage::set().map(Arc::new) };
     if stage.is_none() && !arguments.list {
-        eprintln!("SKIPPED: every scenario, for want of curl");
+        skip("every scenario, for want of curl");
         return ExitCode::SUCCESS;
     }
     let mut trials: Vec<_> =
@@ -32,11 +33,10 @@ fn trial(scenario: Scenario, stage: Option<Arc<Stage>>) -> Trial {
 fn assert(scenario: &Scenario, stage: &Stage) -> Result<(), Failed> {
     match scenario.play(stage) {
         Ok(outcome) => scenario.complaint(&outcome).map_or(Ok(()), |complaint| Err(complaint.into())),
-        Err(skipped) if std::env::var_os("CI").is_none() => {
-            eprintln!("SKIPPED: {}: {}", scenario.claim, skipped.0);
+        Err(skipped) => {
+            skip(&format!("{}: {}", scenario.claim, skipped.0));
             Ok(())
         }
-        Err(skipped) => Err(skipped.0.into()),
     }
 }
 

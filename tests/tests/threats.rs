@@ -47,14 +47,18 @@ fn named(cell: &str) -> Vec<Named<'_>> {
     links.collect()
 }
 
-/// Whether a file has this test: a function that is marked as one, or a trial of this name.
+/// Whether a file has this test: a function that is marked as one and not ignored, or a trial of this name.
 fn has(text: &str, test: &str) -> bool {
     let function = format!("fn {test}(");
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let is_marked = |at: usize| {
         let above =
             lines[..at].iter().rev().take_while(|line| line.starts_with("#[") || line.starts_with("//"));
-        above.into_iter().any(|line| *line == "#[test]")
+        let mut is_one = false;
+        above.into_iter().all(|line| {
+            is_one |= *line == "#[test]";
+            !line.starts_with("#[ignore")
+        }) && is_one
     };
     let of_a_suite = [format!("\"{test}\","), format!("\"{test}{{")];
     lines.iter().enumerate().any(|(at, line)| line.starts_with(&function) && is_marked(at))
@@ -106,8 +110,9 @@ fn every_reason_for_a_denial_is_the_outcome_of_some_attack() {
 
 #[test]
 fn a_test_that_is_not_one_is_noticed() {
-    let text = "#[test]\nfn one() {}\nfn two() {}\n#[test]\n#[cfg(unix)]\n/// Why.\nfn three() {}\nfour();\n\"five\",";
-    for (test, there) in [("one", true), ("two", false), ("three", true), ("four", false), ("five", true)] {
-        assert_eq!(has(text, test), there, "{test}");
+    let text = "#[test]\nfn one() {}\nfn two() {}\n#[test]\n#[cfg(unix)]\n/// Why.\nfn three() {}\nfour();\n\"five\",\n\
+                #[test]\n#[ignore = \"slow\"]\nfn six() {}\n#[ignore]\n#[test]\nfn seven() {}";
+    for test in ["one", "two", "three", "four", "five", "six", "seven"] {
+        assert_eq!(has(text, test), ["one", "three", "five"].contains(&test), "{test}");
     }
 }

@@ -27,6 +27,9 @@ mod policy;
 mod sarif;
 mod shells;
 mod simulate;
+#[allow(dead_code, unreachable_pub, reason = "it is a module of the package procgate-tests too")]
+#[path = "../../../tests/src/skip.rs"]
+mod skip;
 mod token;
 
 use place::Place;

@@ -1,6 +1,7 @@
 //! Ways around the shim, each tried for real (around.c, race.c), natively first: what does not work there proves
 //! nothing. The most that one may win is a connection without a token.
 
+use crate::skip::{is_root_for, leave_out};
 use crate::stage::{Scratch, Seen, Server, Shim, WAYS, Way};
 use procgate_identity::Digest;
 use std::fs;
@@ -36,7 +37,7 @@ fn no_other_call_connects() {
         if native.stdout == b"0\n" {
             assert!(server.next().tokens().is_empty());
         } else {
-            eprintln!("not tried natively: {way_around} is no way on this kernel");
+            leave_out(&format!("{way_around} natively, which is no way on this kernel"));
         }
         for way in WAYS {
             let ran = Shim::by(way, server.address).run(&[around.to_str().unwrap(), way_around, &port]);
@@ -51,8 +52,8 @@ fn no_other_call_connects() {
 /// the proxy's own connections are told by.
 #[test]
 fn a_setuid_program_gives_nobody_another_user() {
-    if !rustix::process::getuid().is_root() {
-        return eprintln!("skipped: only root can make a program that belongs to root");
+    if !is_root_for("a program that belongs to root") {
+        return;
     }
     let scratch = Scratch::new();
     let source =

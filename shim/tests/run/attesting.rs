@@ -1,5 +1,6 @@
 //! Whose code a token names.
 
+use crate::skip::{is_root_for, leave_out};
 use crate::stage::{Scratch, Server, Shim, WAYS, python};
 use procgate_identity::{CodeList, Digest};
 use std::fs;
@@ -124,8 +125,8 @@ fn a_program_rewritten_in_place_is_noticed() {
 /// connections say nothing.
 #[test]
 fn a_program_whose_file_the_shim_cannot_read_gets_no_token() {
-    if !rustix::process::getuid().is_root() {
-        return eprintln!("skipped: only root can make a program that its user may not read");
+    if !is_root_for("a program that its own user may not read") {
+        return;
     }
     let (server, scratch) = (Server::new(), Scratch::new());
     let source = include_str!("request.c").replace("PORT", &server.address.port().to_string());
@@ -153,8 +154,7 @@ fn no_process_has_the_kernel_name_another_executable() {
     let port = server.address.port().to_string();
     let native = Command::new(forge).args([python(), &port]).output().unwrap();
     if native.stdout != b"0\n" {
-        eprintln!("skipped: this kernel lets nobody forge: {native:?}");
-        return;
+        return leave_out(&format!("a forged executable, which this kernel lets nobody have: {native:?}"));
     }
     assert!(server.next().tokens().is_empty());
     for way in WAYS {

@@ -21,5 +21,8 @@ mod keeping;
 mod launching;
 mod originating;
 mod prefacing;
+#[allow(dead_code, unreachable_pub, reason = "it is a module of the package procgate-tests too")]
+#[path = "../../../tests/src/skip.rs"]
+mod skip;
 mod stage;
 mod tls;

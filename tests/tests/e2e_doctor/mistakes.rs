@@ -6,15 +6,14 @@ use procgate_tests::envoy::{Envoy, Redirected, Setup};
 use procgate_tests::netns::Namespace;
 use procgate_tests::process::succeed;
 use procgate_tests::proxy::{Proxy, exe};
+use procgate_tests::skip::is_root_for;
 use procgate_tests::tokens::{self, DOMAIN, Key, SCOPE};
 use procgate_tests::tools;
 use procgate_tests::until::until;
 use procgate_tests::upstream::Upstream;
 use procgate_tests::wire::{Connection, get};
 use serde_json::json;
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::MetadataExt;
 
 /// A text of a configuration, and what stands in its place.
 type Amendment = (&'static str, String);
@@ -120,11 +119,7 @@ fn passes(to: SocketAddr, upstream: &Upstream, preface: &[u8]) -> bool {
 
 /// A pod's network. Nothing where this user may not make one.
 fn network() -> Option<Namespace> {
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        eprintln!("SKIPPED: a network of its own takes root");
-        return None;
-    }
-    Some(Namespace::new())
+    is_root_for("a network of its own").then(Namespace::new)
 }
 
 /// A pod's network in which connections to this port are redirected to the proxy.

@@ -9,12 +9,13 @@ use procgate_tests::netns::Namespace;
 use procgate_tests::pod::{folder, policy, run_as_checkout};
 use procgate_tests::process::{Finished, run};
 use procgate_tests::program::Program;
+use procgate_tests::skip::is_root_for;
 use procgate_tests::tokens::Key;
 use procgate_tests::tools;
 use procgate_tests::upstream::Upstream;
 use procgate_tests::wire::HOST;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
@@ -39,8 +40,7 @@ struct Pod {
 impl Pod {
     /// Nothing where this user may not make one; in CI a missing program fails.
     fn start() -> Option<Self> {
-        if fs::metadata("/proc/self").unwrap().uid() != 0 {
-            eprintln!("SKIPPED: a pod of network namespaces takes root");
+        if !is_root_for("a pod of network namespaces") {
             return None;
         }
         let (pod, world) = (Namespace::new(), Namespace::new());
