@@ -1,5 +1,6 @@
 //! HTTP as bytes: a client that chooses its source port and sends whatever a test wants sent.
 
+pub mod frames;
 mod h2;
 
 pub use h2::Http2;

@@ -1,14 +1,15 @@
 //! What peers may send: nothing of it passes that should not, and nothing of it harms the plugin.
 
+use procgate_identity::carrier::header::hpack_field;
 use procgate_tests::proxy::{Proxy, exe};
 use procgate_tests::tokens;
-use procgate_tests::wire::{Answer, Connection, HOST, Http2, get, token_line};
+use procgate_tests::wire::{Answer, Connection, HOST, Http2, frames, get, token_line};
 
 /// How, the lines instead of a good token's, and the reason that the answer gives. Envoy itself turns
 /// down what is not HTTP, without a reason of ours.
 type Spoiled = (&'static str, fn(&str) -> Vec<u8>, Option<&'static str>);
 
-const SPOILED: [Spoiled; 17] = [
+const SPOILED: [Spoiled; 20] = [
     ("twice", |token| token_line(token).repeat(2).into(), Some("ambiguous-identity")),
     (
         "twice in different case",
@@ -40,6 +41,9 @@ const SPOILED: [Spoiled; 17] = [
     ("50 kB", |_| token_line(&"a".repeat(50_000)).into(), Some("identity-too-large")),
     ("100 kB", |_| token_line(&"a".repeat(100_000)).into(), None),
     ("with a NUL", |token| token_line(&format!("{token}\0")).into(), None),
+    ("with a bare CR", |token| token_line(&token.replacen('.', "\r", 1)).into(), Some("malformed-identity")),
+    ("with a bare LF", |token| token_line(&token.replacen('.', "\n", 1)).into(), None),
+    ("with the end of a line", |token| token_line(&token.replacen('.', "\r\n", 1)).into(), None),
     (
         "folded",
         |token| format!("x-process-identity: {token}\r\n {token}\r\n").into(),
@@ -66,6 +70,34 @@ fn a_spoiled_header_is_refused_by_its_own_name_and_harms_nobody() {
         let (status, found) = answer.as_ref().map_or((0, None), |answer| (answer.status, answer.reason()));
         assert_eq!(found.as_deref(), reason, "{how}: {status}");
         assert_ne!(status, 200, "{how}");
+    }
+    assert_eq!(proxy.upstream.requests(), 0);
+    assert_eq!(proxy.approved("/charge/1").status, 200);
+    assert_unharmed(&proxy);
+}
+
+/// As frames, since no library writes such fields.
+#[test]
+fn a_spoiled_header_over_http2_is_refused_by_its_own_name_and_harms_nobody() {
+    let spoiled: [(&str, fn(&str) -> String, Option<&str>); 7] = [
+        ("empty", |_| String::new(), Some("malformed-identity")),
+        ("padded", |token| format!("{token}="), Some("malformed-identity")),
+        ("with a NUL", |token| format!("{token}\0"), None),
+        ("with a CR", |token| format!("{token}\r"), None),
+        ("with a LF", |token| format!("{token}\n"), None),
+        ("with a line of its own", |token| format!("{token}\r\na: b"), None),
+        ("50 kB", |_| "a".repeat(50_000), Some("identity-too-large")),
+    ];
+    let proxy = Proxy::start();
+    for (how, spoil, reason) in spoiled {
+        let mut connection = Connection::open(proxy.envoy.address());
+        let field = hpack_field(&spoil(&proxy.key.mint(&proxy.claims(&connection))));
+        let block = [frames::block("/charge/1"), field].concat();
+        connection.send([frames::BEGINNING, &frames::request(1, block.chunks(frames::LARGEST))].concat());
+        let body = frames::answer(&mut connection);
+        let answer = body.map(|body| serde_json::from_slice::<serde_json::Value>(&body).unwrap());
+        let found = answer.as_ref().and_then(|answer| answer["reason"].as_str());
+        assert_eq!(found, reason, "{how}");
     }
     assert_eq!(proxy.upstream.requests(), 0);
     assert_eq!(proxy.approved("/charge/1").status, 200);

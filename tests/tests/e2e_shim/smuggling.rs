@@ -2,7 +2,7 @@
 //! matters is that no second request hides behind the first, and none brings an identity of its own.
 
 use crate::interpreter::Interpreter;
-use procgate_tests::wire::{HOST, request};
+use procgate_tests::wire::{HOST, frames, request};
 use std::fs;
 
 /// An identity that a program writes by itself.
@@ -53,46 +53,18 @@ fn whatever_a_program_sends_through_the_shim_no_second_request_is_approved() {
     }
 }
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-
 /// A GET for each of the paths, with its header block in so many frames.
 fn http2(paths: &[&str], parts: usize) -> Vec<u8> {
-    let settings = frame(4, 0, 0, &[]);
     let requests = paths.iter().enumerate().map(|(index, path)| {
-        let block = block(path);
-        blocks(
-            u8::try_from(2 * index + 1).unwrap(),
-            &block.chunks(block.len().div_ceil(parts)).collect::<Vec<_>>(),
-        )
+        let block = frames::block(path);
+        let each = block.len().div_ceil(parts);
+        frames::request(u8::try_from(2 * index + 1).unwrap(), block.chunks(each))
     });
-    [PREFACE.to_vec(), settings, requests.flatten().collect()].concat()
+    [frames::BEGINNING.to_vec(), requests.flatten().collect()].concat()
 }
 
 fn http2_with_own_identity() -> Vec<u8> {
     let own = procgate_identity::carrier::header::hpack_field("mine");
-    [PREFACE.to_vec(), frame(4, 0, 0, &[]), blocks(1, &[&block("/charge/8"), &own])].concat()
-}
-
-/// The frames of one header block: HEADERS, then CONTINUATION.
-fn blocks(stream: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let last = parts.len() - 1;
-    let part = |(index, part): (usize, &&[u8])| {
-        let (kind, flags) = if index == 0 { (1, END_STREAM) } else { (9, 0) };
-        frame(kind, flags | if index == last { END_HEADERS } else { 0 }, stream, part)
-    };
-    parts.iter().enumerate().flat_map(part).collect()
-}
-
-/// GET, http, path and authority as HPACK writes them without a table (RFC 7541 section 6.2.2).
-fn block(path: &str) -> Vec<u8> {
-    let literal =
-        |name: u8, value: &str| [&[name, u8::try_from(value.len()).unwrap()], value.as_bytes()].concat();
-    [vec![0x82, 0x86], literal(0x04, path), literal(0x01, HOST)].concat()
-}
-
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+    let request = frames::request(1, [&frames::block("/charge/8")[..], &own]);
+    [frames::BEGINNING, &request].concat()
 }
