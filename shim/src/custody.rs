@@ -8,6 +8,7 @@ use procgate_identity::SigningKey;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -25,7 +26,11 @@ pub(crate) fn read_key(path: &Path) -> Result<Box<SigningKey>, Failure> {
             rustix::process::getuid().as_raw()
         ))
     };
-    let file = File::open(path).map_err(unreadable)?;
+    // Opening a FIFO would wait for somebody who writes to it.
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(unreadable(std::io::Error::other("it is not a regular file")));
+    }
     // Made at its full size: a buffer that grows would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_KEY_FILE).unwrap_or_default()));
     file.take(MAX_KEY_FILE).read_to_end(&mut bytes).map_err(unreadable)?;

@@ -2,7 +2,7 @@
 //! nothing. The most that one may win is a connection without a token.
 
 use crate::skip::{is_root_for, leave_out};
-use crate::stage::{Scratch, Seen, Server, Shim, WAYS, Way};
+use crate::stage::{CLIENT_HELLOS, Scratch, Seen, Server, Shim, WAYS, Way};
 use procgate_identity::Digest;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -120,7 +120,7 @@ fn digest(program: &Path) -> Digest {
 #[test]
 fn a_destination_that_is_rewritten_meanwhile_gets_no_token_of_another() {
     let race = Race::new();
-    for way in WAYS {
+    for way in WAYS.into_iter().chain(CLIENT_HELLOS) {
         let ([captured, exempt], log) = race.run("rewrite", way);
         assert!(race.approved(&captured) > 0, "{way:?}: {log}");
         assert!(!exempt.is_empty(), "{way:?}: {log}");
@@ -132,7 +132,7 @@ fn a_destination_that_is_rewritten_meanwhile_gets_no_token_of_another() {
 #[test]
 fn a_descriptor_that_is_moved_meanwhile_carries_a_token_of_its_own_or_none() {
     let race = Race::new();
-    for way in WAYS {
+    for way in WAYS.into_iter().chain(CLIENT_HELLOS) {
         let ([captured, _], log) = race.run("swap", way);
         assert!(race.approved(&captured) > 0, "{way:?}: {log}");
     }
@@ -143,7 +143,7 @@ fn a_descriptor_that_is_moved_meanwhile_carries_a_token_of_its_own_or_none() {
 #[test]
 fn a_thread_that_writes_meanwhile_is_behind_the_token_or_its_connection_has_none() {
     let race = Race::new();
-    for way in WAYS {
+    for way in WAYS.into_iter().chain(CLIENT_HELLOS) {
         let ([captured, _], log) = race.run("write", way);
         assert!(!captured.is_empty(), "{way:?}: {log}");
         race.approved(&captured);

@@ -17,6 +17,13 @@ fn the_program_cannot_look_into_the_shim() {
 }
 
 #[test]
+fn the_key_is_locked_in_memory() {
+    let ran = Shim::new().run(&["sh", "-c", "grep VmLck /proc/$PPID/status"]);
+    let kilobytes: u32 = ran.out.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(kilobytes > 0, "{}", ran.log);
+}
+
+#[test]
 fn a_key_that_the_program_can_read_is_told_and_refused_when_strict() {
     let ran = Shim::new().run(&["true"]);
     assert!(ran.log.contains("can be read by the program too"), "{}", ran.log);

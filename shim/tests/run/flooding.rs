@@ -1,11 +1,11 @@
 //! Whoever asks for much gets it slowly, and keeps nobody else from being served.
 
+use crate::keeping::unshare;
 use crate::stage::{PATIENCE, PREFACES, Scratch, Server, Shim, python};
 use procgate_identity::Digest;
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -65,16 +65,8 @@ subprocess.Popen([{tool:?}]).wait()",
     let own = Digest::of(&fs::read(python()).unwrap());
     for way in PREFACES {
         let (shim, _scratch) = Shim::by(way, server.address).command(&[python(), "-c", &program]);
-        let mut namespace = Command::new("unshare");
-        namespace.args([
-            "--user",
-            "--map-root-user",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "--",
-        ]);
+        let mut namespace = unshare();
+        namespace.args(["--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
         let ran = namespace.arg(shim.get_program()).args(shim.get_args()).output().unwrap();
         assert!(ran.status.success(), "{way:?}: {}", String::from_utf8_lossy(&ran.stderr));
         let [heir, after] = [server.next().claims(), server.next().claims()];

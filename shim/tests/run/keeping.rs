@@ -12,12 +12,18 @@ fn own_socket() -> Way {
     PREFACES[1]
 }
 
-/// The command in a network of its own, after these commands of a shell as its root.
-pub(crate) fn in_a_network_of_its_own(set_up: &str, command: &Command) -> Command {
+/// Begins namespaces, of which the command is root.
+pub(crate) fn unshare() -> Command {
     let mut unshare = Command::new("unshare");
     if !rustix::process::getuid().is_root() {
         unshare.args(["--user", "--map-root-user"]);
     }
+    unshare
+}
+
+/// The command in a network of its own, after these commands of a shell as its root.
+pub(crate) fn in_a_network_of_its_own(set_up: &str, command: &Command) -> Command {
+    let mut unshare = unshare();
     unshare.args(["--net", "sh", "-c", &format!("ip link set lo up && {set_up} exec \"$@\""), "sh"]);
     unshare.arg(command.get_program()).args(command.get_args());
     unshare

@@ -4,6 +4,7 @@ use crate::stage::{Scratch, Server, Shim, python};
 use procgate_identity::Digest;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -45,7 +46,6 @@ fn a_program_that_cannot_start_is_126_or_127_and_one_line() {
 #[test]
 fn a_failure_of_the_shim_is_125_and_the_program_is_not_started() {
     let scratch = Scratch::new();
-    let malformed = scratch.file("malformed", "{\"kty\": \"oct\"}");
     let list = scratch.file("list", "not a digest\n");
     let mark = scratch.path().join("started");
     let touch = ["touch", mark.to_str().unwrap()];
@@ -64,25 +64,44 @@ fn a_failure_of_the_shim_is_125_and_the_program_is_not_started() {
         assert_eq!(ran.code, Some(125), "{}", ran.log);
         assert!(ran.log.contains("error: "), "{}", ran.log);
     }
-    for key in ["/nowhere/key", malformed.to_str().unwrap()] {
-        let mut shim = Command::new(env!("CARGO_BIN_EXE_procgate-shim"));
-        shim.args([
-            "run",
-            "--key",
-            key,
-            "--trust-domain",
-            "a.example",
-            "--host",
-            "b",
-            "--container",
-            "c",
-            "--",
-        ]);
-        let output = shim.args(touch).output().unwrap();
-        assert_eq!(output.status.code(), Some(125));
-        assert!(String::from_utf8_lossy(&output.stderr).starts_with("procgate-shim: error: key "));
-    }
     assert!(!mark.exists());
+}
+
+/// Told at once, before the program starts: nobody waits for somebody to write to a FIFO.
+#[test]
+fn a_key_that_cannot_be_read_is_told_by_its_place_and_why() {
+    let scratch = Scratch::new();
+    let [malformed, closed] = ["malformed", "closed"].map(|name| scratch.file(name, "{\"kty\": \"oct\"}"));
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+    let fifo = scratch.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let mark = scratch.path().join("started");
+    for (key, why) in [
+        (Path::new("/nowhere/key"), "No such file"),
+        (&malformed, "not a JWK"),
+        (&closed, "Permission denied"),
+        (&fifo, "it is not a regular file"),
+        (scratch.path(), "it is not a regular file"),
+    ] {
+        let mut shim = bound_by_permissions(env!("CARGO_BIN_EXE_procgate-shim"));
+        shim.args(["run", "--trust-domain", "a.example", "--host", "b", "--container", "c", "--key"]);
+        let output = shim.arg(key).args(["--", "touch"]).arg(&mark).output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{key:?}: {log}");
+        let begin = format!("procgate-shim: error: key {}: ", key.display());
+        assert!(log.starts_with(&begin) && log.contains(why), "{key:?}: {log}");
+        assert!(!mark.exists());
+    }
+}
+
+/// A program that reads no more than a file's mode says, though root runs the tests.
+fn bound_by_permissions(program: &str) -> Command {
+    if !rustix::process::getuid().is_root() {
+        return Command::new(program);
+    }
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args(["--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search", "--", program]);
+    setpriv
 }
 
 #[test]

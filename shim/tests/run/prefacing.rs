@@ -1,7 +1,7 @@
 //! Connections whose token goes ahead of the program's bytes: what the program sees of it.
 
 use crate::keeping::in_a_network_of_its_own;
-use crate::stage::{PREFACES, Scratch, Server, Shim};
+use crate::stage::{PREFACES, Scratch, Server, Shim, WAYS};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
@@ -166,6 +166,26 @@ c.sendall(b'GET / HTTP/1.1\\r\\n\\r\\n'); c.recv(8)",
         let ran = Shim::by(way, address).python(exempt.address, &program);
         assert_eq!(ran.out, format!("{}\nTrue 1\n", libc::ECONNREFUSED), "{way:?}: {}", ran.log);
         assert_eq!(exempt.next().bytes, b"GET / HTTP/1.1\r\n\r\n");
+    }
+}
+
+/// The shim uses both options of the socket itself: the program's own are as it has set them.
+#[test]
+fn a_program_s_own_cork_and_fast_open_stay_its_own() {
+    let program = "c = socket.socket(); c.setsockopt(6, OPTION, 1); c.connect((HOST, PORT))
+c.sendall(b'GET / HTTP/1.1\\r\\n'); print(c.getsockopt(6, OPTION)); c.sendall(b'\\r\\n')
+if OPTION == 3: c.setsockopt(6, OPTION, 0)
+print(c.recv(8))";
+    for way in WAYS {
+        for option in [libc::TCP_CORK, libc::TCP_FASTOPEN_CONNECT] {
+            let server = Server::new();
+            let program = format!("OPTION = {option}\n{program}");
+            let ran = Shim::by(way, server.address).python(server.address, &program);
+            assert_eq!(ran.out, "1\nb'HTTP/1.1'\n", "{way:?} {option}: {}", ran.log);
+            let seen = server.next();
+            assert!(!seen.claims().name.is_empty());
+            assert!(seen.payload().starts_with(b"GET / HTTP/1.1\r\n"), "{way:?} {option}");
+        }
     }
 }
 

@@ -2,7 +2,11 @@
 
 use procgate_identity::{
     Binding, Claims, KeyId, SigningKey, TrustedKeys, UnixNanos, UnverifiedToken,
-    carrier::{header, proxy_v2},
+    carrier::{
+        header,
+        opening::{Opening, Reader},
+        proxy_v2,
+    },
 };
 use std::fs;
 use std::io::{Read, Write};
@@ -49,6 +53,10 @@ pub(crate) const WAYS: [Way; 4] = [
     PREFACES[0],
     PREFACES[1],
 ];
+
+/// Those in which the shim begins TLS.
+pub(crate) const CLIENT_HELLOS: [Way; 2] =
+    [Way { carrier: "alpn", mode: "pidfd" }, Way { carrier: "alpn", mode: "own-socket" }];
 
 /// A folder of one test, removed at its end.
 #[derive(Debug)]
@@ -170,7 +178,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// The identities in the preface and in the head of the first request.
+    /// The identities in the preface, in the protocols of a ClientHello, and in the head of the first request.
     pub(crate) fn tokens(&self) -> Vec<String> {
         let (tlvs, payload) = split(&self.bytes);
         let text = String::from_utf8_lossy(payload).into_owned();
@@ -178,7 +186,9 @@ impl Seen {
         let fields = head.split("\r\n").filter_map(|line| line.split_once(": "));
         let fields = fields.filter(|(name, _)| *name == header::NAME).map(|(_, value)| value.to_owned());
         let ahead = proxy_v2::decode(tlvs).unwrap();
-        ahead.map(|token| String::from_utf8(token.to_vec()).unwrap()).into_iter().chain(fields).collect()
+        let named = opening(&self.bytes).and_then(|opening| opening.alpn_token);
+        let others = ahead.map(<[u8]>::to_vec).into_iter().chain(named);
+        others.map(|token| String::from_utf8(token).unwrap()).chain(fields).collect()
     }
 
     /// What came after the preface, if there was one.
@@ -216,6 +226,16 @@ fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.get(16 + addresses..end).map_or((&[], &[]), |tlvs| (tlvs, &bytes[end..]))
 }
 
+/// What a connection begins with that begins with TLS, once all of its ClientHello is there.
+fn opening(bytes: &[u8]) -> Option<Opening> {
+    let mut reader = Reader::default();
+    let is_whole = bytes.starts_with(&[HANDSHAKE]) && reader.read(bytes).unwrap();
+    is_whole.then(|| reader.finish().unwrap())
+}
+
+/// The first byte of TLS (RFC 8446 section 5.1).
+const HANDSHAKE: u8 = 22;
+
 /// A server that answers every request with `ok` and remembers it.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -232,7 +252,7 @@ impl Server {
         Self::with(address, |stream| {
             let mut bytes = Vec::new();
             let mut piece = [0; 4_096];
-            while !split(&bytes).1.windows(4).any(|end| end == b"\r\n\r\n") {
+            while !split(&bytes).1.windows(4).any(|end| end == b"\r\n\r\n") && opening(&bytes).is_none() {
                 match stream.read(&mut piece) {
                     Ok(0) | Err(_) => break,
                     Ok(length) => bytes.extend_from_slice(&piece[..length]),
