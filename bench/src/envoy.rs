@@ -50,7 +50,15 @@ pub(crate) fn chains(paths: &Paths, fixture: &Fixture) -> Vec<Chain> {
                 vec![wasm_filter(wasm, "paths", &few)],
             )
         },
-        chain("procgate, 10,000 rules", Token::FirstRequest, vec![wasm_filter(wasm, "large", &many)]),
+        // The same path again would be answered again, whatever the rules are (docs/decisions/0008).
+        Chain {
+            changes: true,
+            ..chain(
+                "procgate, another path each time, 10,000 rules",
+                Token::FirstRequest,
+                vec![wasm_filter(wasm, "large", &many)],
+            )
+        },
         chain("jwt_authn + rbac", Token::EveryRequest, jwt_filters(fixture, 0)),
         chain("jwt_authn + rbac, cached", Token::EveryRequest, jwt_filters(fixture, 100)),
     ];
