@@ -7,6 +7,8 @@ use procgate_tests::wire;
 use rustix::process::{Resource, getrlimit};
 
 const MANY: u64 = 10_000;
+/// What a shim may have in use that has nothing to do yet.
+const IDLE_KILOBYTES: i64 = 8_192;
 
 /// As many as there may be descriptors for; with the header, the shim has two for each connection.
 fn many(way: Way) -> u64 {
@@ -25,6 +27,7 @@ fn ten_thousand_connections_are_there_at_a_time_and_each_is_served() {
         let (stage, many) = (Stage::start(way), many(way));
         let mut crowd = stage.crowd(way);
         let before = resident_kilobytes(crowd.shim());
+        assert!(before < IDLE_KILOBYTES, "{way}: {before} kB while idle");
         let opened = crowd.does(&format!("open {many}"));
         assert_eq!(opened.count("200"), many, "{way}: {opened}");
         assert!(stage.pod.envoy.listener_stat("downstream_cx_active") >= many);
