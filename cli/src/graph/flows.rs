@@ -119,7 +119,7 @@ impl Default for Flows {
 
 impl Flows {
     /// Counts a record.
-    pub(super) fn add(&mut self, Entry { record, pod }: Entry<'_>) {
+    pub(super) fn add(&mut self, Entry { record, pod, .. }: Entry<'_>) {
         let outcome = Outcome::of(&record);
         let proceeded = record.reason == Reason::Allowed || record.mode == Mode::Audit;
         let (process, destination) = (process_of(&record), destination_of(&record));
@@ -140,7 +140,7 @@ impl Flows {
                 let place = self.list.len();
                 self.known.insert(self.key.clone(), place);
                 let parts = (pod.to_owned(), process, destination);
-                self.list.push(Flow::new(parts, outcome, proceeded, record.clone().into_owned()));
+                self.list.push(Flow::new(parts, outcome, proceeded, Record::clone(&record).into_owned()));
                 place
             }
         };

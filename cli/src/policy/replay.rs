@@ -6,12 +6,14 @@
 
 use super::vouch::vouch;
 use crate::failure::Problem;
-use crate::records::{Speaker, Speakers};
+use crate::records::{Alike, Memo, Speaker, Speakers};
 use core::net::{Ipv4Addr, SocketAddr};
 use procgate_identity::{
     Claims, Labels, Lifetime, RefusalReason, Serial, Subject, TOKEN_LIFE_SECONDS, UnixNanos,
 };
-use procgate_policy::{Destination, Finding, Http, Policy, Presented, Reason, Record, ResolvedIdentity};
+use procgate_policy::{
+    Destination, Finding, Http, Policy, Presented, Reason, Record, ResolvedDestination, ResolvedIdentity,
+};
 
 /// Identities that are kept resolved; beyond, all are resolved anew, which takes longer and no memory.
 const MAX_KEPT: usize = 65_536;
@@ -26,6 +28,15 @@ pub(super) struct Replay<'p> {
     /// Each at the number of its speaker.
     resolved: Vec<Option<ResolvedIdentity>>,
     nobody: ResolvedIdentity,
+    questions: Memo<Question>,
+}
+
+/// Who asks for what: all that a judgement looks at but method and path.
+#[derive(Clone, Debug)]
+struct Question {
+    /// The number of the speaker; none for nobody.
+    speaker: Option<usize>,
+    destination: ResolvedDestination,
 }
 
 /// What comes of judging a record again.
@@ -42,39 +53,55 @@ pub(super) enum Again<'p> {
 impl<'p> Replay<'p> {
     pub(super) fn under(policy: &'p Policy) -> Self {
         let nobody = policy.resolve_identity(Presented::Absent);
-        Self { policy, speakers: Speakers::default(), resolved: Vec::new(), nobody }
+        let (speakers, resolved, questions) = Default::default();
+        Self { policy, speakers, resolved, nobody, questions }
     }
 
     /// Judges what the record tells of.
-    pub(super) fn judge(&mut self, record: &Record<'_>) -> Result<Again<'p>, Problem> {
+    pub(super) fn judge(&mut self, record: &Record<'_>, alike: Option<Alike>) -> Result<Again<'p>, Problem> {
         if record.path.as_deref().is_some_and(|path| path.ends_with(CUT)) && self.policy.needs().path {
             return Ok(Again::Uncertain);
         }
-        let policy = self.policy;
-        let identity = match record.reason {
-            Reason::Identity(RefusalReason::NoIdentity) => &self.nobody,
-            Reason::Identity(_) | Reason::PeerMismatch | Reason::Internal => return Ok(Again::Stays),
+        let destination = destination(record);
+        let new;
+        let question = match self.questions.get(alike) {
+            Some(question) => question,
+            None => {
+                let Some(speaker) = self.speaker(record)? else { return Ok(Again::Stays) };
+                new = Question { speaker, destination: self.policy.resolve_destination(&destination) };
+                self.questions.set(alike, new.clone());
+                &new
+            }
+        };
+        let identity = match question.speaker {
+            None => Some(&self.nobody),
+            Some(number) => self.resolved.get(number).and_then(Option::as_ref),
+        };
+        let Some(identity) = identity else { return Ok(Again::Stays) };
+        Ok(Again::Judged(self.policy.decide(identity, &question.destination, destination.http).finding))
+    }
+
+    /// The number of who speaks, none for nobody; and nothing at all where an identity was refused.
+    fn speaker(&mut self, record: &Record<'_>) -> Result<Option<Option<usize>>, Problem> {
+        Ok(match record.reason {
+            Reason::Identity(RefusalReason::NoIdentity) => Some(None),
+            Reason::Identity(_) | Reason::PeerMismatch | Reason::Internal => None,
             // By a rule for connections without identity.
-            Reason::Allowed if record.subject.is_none() => &self.nobody,
+            Reason::Allowed if record.subject.is_none() => Some(None),
             Reason::Allowed
             | Reason::UnknownProcess
             | Reason::WrongContainer
             | Reason::CodeChanged
             | Reason::DeniedByRule
-            | Reason::NoMatchingRule => match self.resolve(record)? {
-                Some(identity) => identity,
-                None => return Ok(Again::Stays),
-            },
-        };
-        let destination = destination(record);
-        let resolved = policy.resolve_destination(&destination);
-        Ok(Again::Judged(policy.decide(identity, &resolved, destination.http).finding))
+            | Reason::NoMatchingRule => self.resolve(record)?.map(Some),
+        })
     }
 
-    fn resolve(&mut self, record: &Record<'_>) -> Result<Option<&ResolvedIdentity>, Problem> {
+    fn resolve(&mut self, record: &Record<'_>) -> Result<Option<usize>, Problem> {
         if self.resolved.len() >= MAX_KEPT {
             self.speakers.clear();
             self.resolved.clear();
+            self.questions.clear();
         }
         let Some(number) = self.speakers.number(record, MAX_KEPT) else { return Ok(None) };
         if number >= self.resolved.len() {
@@ -83,7 +110,7 @@ impl<'p> Replay<'p> {
             let resolved = claims.map(|claims| resolve(self.policy, claims)).transpose()?;
             self.resolved.push(resolved);
         }
-        Ok(self.resolved.get(number).and_then(Option::as_ref))
+        Ok(Some(number))
     }
 }
 

@@ -7,9 +7,11 @@
 mod lines;
 mod progress;
 mod recognise;
+mod recurring;
 mod speakers;
 mod tally;
 
+pub(crate) use recurring::{Alike, Memo};
 pub(crate) use speakers::{Speaker, Speakers};
 pub(crate) use tally::Tally;
 
@@ -19,6 +21,8 @@ use lines::{Line, Lines};
 use procgate_identity::UnixNanos;
 use procgate_policy::Record;
 use progress::Progress;
+use recognise::{Recognised, Recogniser};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use tally::{Kind, Place};
 
@@ -50,7 +54,9 @@ pub(crate) struct HowArgs {
 /// A record and where it stands.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
-    pub(crate) record: Record<'a>,
+    pub(crate) record: Cow<'a, Record<'a>>,
+    /// Which others it is like.
+    pub(crate) alike: Option<Alike>,
     /// Whose log it is: as it was given, or else the name of the file.
     pub(crate) pod: &'a str,
 }
@@ -79,7 +85,8 @@ pub(crate) fn read(
     how: &HowArgs,
     mut each: impl FnMut(Entry<'_>) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<Tally, Failure> {
-    let mut reading = Reading { tally: Tally::default(), progress: Progress::start(), buffer: String::new() };
+    let mut reading =
+        Reading { tally: Tally::default(), progress: Progress::start(), recogniser: Recogniser::default() };
     for path in logs {
         let pod = how.pod.clone().unwrap_or_else(|| pod_of(path));
         if reading.file(path, &pod, &mut each)?.is_break() {
@@ -94,8 +101,7 @@ pub(crate) fn read(
 struct Reading {
     tally: Tally,
     progress: Progress,
-    /// Where a record is unescaped to that stands as text in an access log's line.
-    buffer: String,
+    recogniser: Recogniser,
 }
 
 impl Reading {
@@ -125,8 +131,8 @@ impl Reading {
                     break;
                 }
             };
-            let record = match recognise::record(line, &mut self.buffer) {
-                Ok(Some(record)) => record,
+            let Recognised { record, alike } = match self.recogniser.record(line) {
+                Ok(Some(found)) => found,
                 Ok(None) => {
                     self.tally.without_record();
                     continue;
@@ -141,7 +147,7 @@ impl Reading {
                 self.tally.note(Kind::ClockBack, place, None);
             }
             newest = newest.max(record.time);
-            if each(Entry { record, pod })?.is_break() {
+            if each(Entry { record, alike, pod })?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

@@ -1,16 +1,21 @@
 //! The record in one line of a log.
 
+use super::recurring::{Alike, Found, Recurring};
 use super::tally::Kind;
 use memchr::memmem;
 use procgate_policy::{Record, RecordError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// What a bare record begins with, as it is written.
 const BARE: &str = "{\"v\":";
 /// The field of an access log that holds the record, as its name stands in a line.
 const FIELD: &[u8] = b"\"procgate\"";
+/// How it stands there before a record as text, and how such a text ends.
+const BEFORE_TEXT: &[u8] = b"\"procgate\":\"{";
+const END_OF_TEXT: &[u8] = b"}\"";
 /// A field that every record has, should somebody have put it in another order.
 const DECISION: &[u8] = b"\"decision\"";
 
@@ -23,17 +28,76 @@ struct Outer<'a> {
     decision: Option<IgnoredAny>,
 }
 
-/// The record of a line; none where the line is JSON and has none.
-pub(super) fn record<'a>(
-    line: &'a [u8],
-    buffer: &'a mut String,
-) -> Result<Option<Record<'a>>, (Kind, Option<String>)> {
-    match find(line, buffer) {
-        Ok(Some(text)) => {
-            Record::parse(text).map(Some).map_err(|error| (kind(&error), Some(error.to_string())))
+/// What a line was recognised as.
+#[derive(Debug)]
+pub(super) struct Recognised<'a> {
+    pub(super) record: Cow<'a, Record<'a>>,
+    pub(super) alike: Option<Alike>,
+}
+
+/// Finds the records in lines.
+#[derive(Debug)]
+pub(super) struct Recogniser {
+    recurring: Recurring,
+    /// A record that stood as text, unescaped; or a line without its record.
+    buffer: String,
+    before_text: memmem::Finder<'static>,
+    end_of_text: memmem::Finder<'static>,
+}
+
+impl Default for Recogniser {
+    fn default() -> Self {
+        let [before_text, end_of_text] = [BEFORE_TEXT, END_OF_TEXT].map(memmem::Finder::new);
+        Self { recurring: Recurring::default(), buffer: String::new(), before_text, end_of_text }
+    }
+}
+
+impl Recogniser {
+    /// The record of a line; none where the line is JSON and has none.
+    pub(super) fn record<'a>(
+        &'a mut self,
+        line: &'a [u8],
+    ) -> Result<Option<Recognised<'a>>, (Kind, Option<String>)> {
+        let line = text_of(line)?;
+        if let Some(alike) = self.find_again(line) {
+            let record = self.recurring.last(alike).map(|record| Cow::Borrowed(record));
+            return Ok(record.map(|record| Recognised { record, alike: Some(alike) }));
         }
-        Ok(None) => Ok(None),
-        Err(kind) => Err((kind, None)),
+        let Some(found) = find(line)? else { return Ok(None) };
+        let text = match found {
+            Found::Object(text) => text,
+            Found::Quoted(text) => {
+                self.buffer = serde_json::from_str(text).map_err(|_| (Kind::Damaged, None))?;
+                // So Envoy writes a value that is not there.
+                if matches!(self.buffer.as_str(), "" | "-") {
+                    return Ok(None);
+                }
+                &self.buffer
+            }
+        };
+        let record = Record::parse(text).map_err(|error| (kind(&error), Some(error.to_string())))?;
+        let alike = self.recurring.keep(found, &record);
+        Ok(Some(Recognised { record: Cow::Owned(record), alike }))
+    }
+
+    /// The record of a line, if one like it was seen.
+    ///
+    /// Of an access log's line, only what is around the record is parsed: the line with an empty text in the record's
+    /// place is JSON, and has its record there, just if the line itself is and has.
+    fn find_again(&mut self, line: &str) -> Option<Alike> {
+        if line.starts_with(BARE) {
+            return self.recurring.find(Found::Object(line));
+        }
+        let start = self.before_text.find(line.as_bytes())?.checked_add(FIELD.len())?.checked_add(1)?;
+        let (before, rest) = line.split_at_checked(start)?;
+        let end = self.end_of_text.find(rest.as_bytes())?.checked_add(END_OF_TEXT.len())?;
+        let (quoted, after) = rest.split_at_checked(end)?;
+        let alike = self.recurring.find(Found::Quoted(quoted))?;
+        self.buffer.clear();
+        [before, "\"\"", after].iter().for_each(|part| self.buffer.push_str(part));
+        let field = serde_json::from_str::<Outer<'_>>(&self.buffer).ok()?.procgate?;
+        let at = field.get().as_ptr().addr().checked_sub(self.buffer.as_ptr().addr());
+        (at == Some(start)).then_some(alike)
     }
 }
 
@@ -45,48 +109,49 @@ fn kind(error: &RecordError) -> Kind {
     }
 }
 
-fn find<'a>(line: &'a [u8], buffer: &'a mut String) -> Result<Option<&'a str>, Kind> {
+fn text_of(line: &[u8]) -> Result<&str, (Kind, Option<String>)> {
     let line = line.trim_ascii();
-    let text = match core::str::from_utf8(line) {
-        Ok(text) if memchr::memchr(0, line).is_none() => text,
-        Ok(_) | Err(_) => return Err(Kind::Binary),
-    };
+    match core::str::from_utf8(line) {
+        Ok(text) if memchr::memchr(0, line).is_none() => Ok(text),
+        Ok(_) | Err(_) => Err((Kind::Binary, None)),
+    }
+}
+
+fn find(text: &str) -> Result<Option<Found<'_>>, (Kind, Option<String>)> {
     if text.is_empty() {
         return Ok(None);
     }
     if !text.starts_with('{') {
-        return Err(Kind::Foreign);
+        return Err((Kind::Foreign, None));
     }
     if text.starts_with(BARE) {
-        return Ok(Some(text));
+        return Ok(Some(Found::Object(text)));
     }
+    let line = text.as_bytes();
     if memmem::find(line, FIELD).is_none() && memmem::find(line, DECISION).is_none() {
         let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
-        return if is_json { Ok(None) } else { Err(Kind::Broken) };
+        return if is_json { Ok(None) } else { Err((Kind::Broken, None)) };
     }
-    let outer: Outer<'a> = serde_json::from_str(text).map_err(|_| Kind::Broken)?;
-    match outer.procgate.map(RawValue::get) {
-        Some(object) if object.starts_with('{') => Ok(Some(object)),
-        Some(quoted) => {
-            *buffer = serde_json::from_str(quoted).map_err(|_| Kind::Damaged)?;
-            // So Envoy writes a value that is not there.
-            Ok(Some(buffer.as_str()).filter(|text| !matches!(*text, "" | "-")))
-        }
-        None => Ok(outer.decision.map(|_| text)),
-    }
+    let outer: Outer<'_> = serde_json::from_str(text).map_err(|_| (Kind::Broken, None))?;
+    Ok(match outer.procgate.map(RawValue::get) {
+        Some(object) if object.starts_with('{') => Some(Found::Object(object)),
+        Some(quoted) => Some(Found::Quoted(quoted)),
+        None => outer.decision.map(|_| Found::Object(text)),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     const RECORD: &str = r#"{"v":1,"time":"2026-11-23T14:45:57.000000001Z","id":"7f","mode":"audit","decision":"deny","reason":"no-identity","direction":"outbound","path":"/\u00e9"}"#;
 
     fn found(line: &str) -> Result<Option<String>, Kind> {
-        let mut buffer = String::new();
-        let record = record(line.as_bytes(), &mut buffer).map_err(|(kind, _)| kind)?;
-        Ok(record.map(|record| record.to_json()))
+        let mut recogniser = Recogniser::default();
+        let record = recogniser.record(line.as_bytes()).map_err(|(kind, _)| kind)?;
+        Ok(record.map(|found| found.record.to_json()))
     }
 
     #[test]
@@ -137,6 +202,77 @@ mod tests {
             (r#"{"procgate":"x","procgate":"y"}"#, Kind::Broken),
         ] {
             assert_eq!(found(line), Err(kind), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_record_like_one_before_is_found_without_parsing_it() {
+        let mut recogniser = Recogniser::default();
+        let plain = RECORD.replace("\\u00e9", "a");
+        for line in [plain.clone(), json!({"procgate": plain, "z": 1}).to_string()] {
+            assert_eq!(recogniser.find_again(&line), None);
+            recogniser.record(line.as_bytes()).unwrap();
+            let other = line.replace("7f", "80").replace("57.0", "58.0");
+            assert!(recogniser.find_again(&other).is_some(), "{other}");
+            assert_eq!(recogniser.find_again(&other.replace("outbound", "inbound")), None);
+        }
+    }
+
+    /// A record in one of the ways in which it stands in lines, at times damaged in one place.
+    fn line() -> impl Strategy<Value = String> {
+        let name = prop_oneof![Just("/app/x"), Just("/app/\u{e9}\u{1f600}"), Just(r#"","path":"/x"}"#)];
+        let labels = proptest::sample::select(vec![vec![], vec![("a", "b"), ("procgate", "{\"v\":1,")]]);
+        let path =
+            proptest::option::of(prop_oneof!["/[ab]{0,2}", Just("/\u{e9}".to_owned()), Just("\"}".into())]);
+        let id = prop_oneof!["[0-9a-f]{2}", Just("\\\"".to_owned()), Just(String::new())];
+        let record = (name, labels, path, id, 0..3_u64).prop_map(|(name, labels, path, id, time)| {
+            let mut record = Record::parse(RECORD).unwrap().into_owned();
+            (record.name, record.path, record.id) = (Some(name.into()), path.map(Into::into), id.into());
+            record.labels = labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+            record.time.0 = record.time.0.saturating_add(time);
+            record.to_json()
+        });
+        let written = (record, 0..7_u8).prop_map(|(record, how)| match how {
+            0 => record,
+            1 => format!(r#"{{"procgate":{record}}}"#),
+            2 => json!({"headers": {"procgate": record}, "procgate": "-"}).to_string(),
+            3 => json!({"procgate": record, "decision": "\"procgate\":\"{"}).to_string(),
+            _ => json!({"a": "\"", "procgate": record, "z": [1, {}]}).to_string(),
+        });
+        let damage = prop_oneof![
+            Just("\""),
+            Just("\\"),
+            Just("{"),
+            Just("}"),
+            Just(","),
+            Just("\u{0}"),
+            Just("\u{1}"),
+            Just("0")
+        ];
+        (written, proptest::option::weighted(0.4, (any::<usize>(), any::<bool>(), damage))).prop_map(
+            |(mut line, damaged)| {
+                if let Some((place, instead, damage)) = damaged {
+                    let place = line.floor_char_boundary(place % line.len());
+                    let end = line.ceil_char_boundary(place.saturating_add(usize::from(instead)));
+                    line.replace_range(place..end, damage);
+                }
+                line
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_seen_before_changes_nothing_of_what_is_found(lines in proptest::collection::vec(line(), 0..60)) {
+            let mut recogniser = Recogniser::default();
+            for line in &lines {
+                let mut fresh = Recogniser::default();
+                let [found, expected] = [&mut recogniser, &mut fresh].map(|recogniser| {
+                    let found = recogniser.record(line.as_bytes());
+                    found.map(|found| found.map(|found| found.record.into_owned().into_owned()))
+                });
+                prop_assert_eq!(found, expected, "{}", line);
+            }
         }
     }
 }

@@ -21,9 +21,14 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Takes in one decision like one before it: by the same rule, of the same process with the same digests.
+    pub const fn note_again(&mut self) {
+        self.records = self.records.saturating_add(1);
+    }
+
     /// Takes in one decision.
     pub fn note(&mut self, record: &Record<'_>) {
-        self.records = self.records.saturating_add(1);
+        self.note_again();
         if let Some(rule) = record.rule.as_deref()
             && !self.rules.contains(rule)
             && self.rules.len() < MAX_REMEMBERED

@@ -6,7 +6,7 @@
 use super::evidence::{Evidence, Pod, Seen};
 use super::lesson::{Aside, Lesson};
 use super::paths::{Place, is_mark};
-use crate::records::{Speaker, Speakers};
+use crate::records::{Alike, Memo, Speaker, Speakers};
 use core::hash::BuildHasher as _;
 use core::net::IpAddr;
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -42,6 +42,14 @@ pub(super) struct Flows {
     most: Most,
     places: HashTable<(u64, usize)>,
     hashes: DefaultHashBuilder,
+    ways: Memo<Way>,
+}
+
+/// Who went where, by their places in the lists.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    speaker: usize,
+    route: usize,
 }
 
 /// How many flows are told apart.
@@ -85,30 +93,53 @@ pub(super) enum Path<'a> {
 }
 
 impl Flows {
-    /// Takes in one record.
-    pub(super) fn record(&mut self, record: &Record<'_>, pod: &Pod) {
-        let seen = Seen::Once(record.time, pod);
-        self.add(record, Lesson::of(record), record.path.as_deref().map(Path::Whole), seen);
+    /// Takes in one record; of those that are alike, all but the first go a way that is known.
+    pub(super) fn record(&mut self, record: &Record<'_>, alike: Option<Alike>, pod: &Pod) {
+        let (path, seen) = (record.path.as_deref().map(Path::Whole), Seen::Once(record.time, pod));
+        if let Some(way) = self.ways.get(alike) {
+            return self.add_on(*way, path, seen);
+        }
+        if let Some(way) = self.add(record, Lesson::of(record), path, seen) {
+            self.ways.set(alike, way);
+        }
     }
 
     /// Takes in what was seen, once or often, of connections like this one; of the record, only who and
-    /// where to counts.
-    pub(super) fn add(&mut self, like: &Record<'_>, lesson: Lesson, path: Option<Path<'_>>, seen: Seen<'_>) {
+    /// where to counts. Gives their way, if they are a flow.
+    pub(super) fn add(
+        &mut self,
+        like: &Record<'_>,
+        lesson: Lesson,
+        path: Option<Path<'_>>,
+        seen: Seen<'_>,
+    ) -> Option<Way> {
         self.all.add(seen);
         if let Lesson::Unverified(reason) = lesson {
             self.unverified.entry(reason).or_default().add(seen);
-            return;
+            return None;
         }
         let Some(speaker) = self.speaker(like, seen) else {
             self.beyond = self.beyond.saturating_add(1);
-            return;
+            return None;
         };
-        let aside = match lesson {
-            Lesson::Aside(aside) => Some(aside),
-            Lesson::Flow | Lesson::Unverified(_) => self.flow(speaker, like, path, seen).err(),
+        let route = match lesson {
+            Lesson::Aside(aside) => Err(aside),
+            Lesson::Flow | Lesson::Unverified(_) => self.flow(speaker, like, path, seen),
         };
-        if let Some(aside) = aside {
-            self.aside.entry((speaker, aside)).or_default().add(seen);
+        let set_aside = |aside| self.aside.entry((speaker, aside)).or_default().add(seen);
+        Some(Way { speaker, route: route.map_err(set_aside).ok()?? })
+    }
+
+    /// The same on a way that is known.
+    fn add_on(&mut self, Way { speaker, route }: Way, path: Option<Path<'_>>, seen: Seen<'_>) {
+        self.all.add(seen);
+        if let Some(evidence) = self.of_speaker.get_mut(speaker) {
+            evidence.add(seen);
+        }
+        let is_http = self.routes.get(route).is_some_and(|route| route.method.is_some());
+        match clear(path, is_http) {
+            Ok(path) => self.walk(route, path.as_deref(), seen),
+            Err(aside) => self.aside.entry((speaker, aside)).or_default().add(seen),
         }
     }
 
@@ -131,13 +162,14 @@ impl Flows {
         Some(speaker)
     }
 
+    /// The place of the route; none where it would be one too many.
     fn flow(
         &mut self,
         speaker: usize,
         like: &Record<'_>,
         path: Option<Path<'_>>,
         seen: Seen<'_>,
-    ) -> Result<(), Aside> {
+    ) -> Result<Option<usize>, Aside> {
         let host = like.host.as_deref().or(like.sni.as_deref()).and_then(host_name);
         let address = like.address.map(|address| address.ip().to_canonical());
         // Ranges are compared with the true address. An address as a host may be another one.
@@ -147,31 +179,32 @@ impl Flows {
         if method.is_some_and(|method| !is_method(method)) {
             return Err(Aside::UnclearMethod);
         }
-        let clear = match path {
-            Some(Path::Whole(path)) => Some(plain_path(path).ok_or(Aside::UnclearPath)?),
-            Some(Path::Folded(path)) => Some(path.into()),
-            None if method.is_some() => return Err(Aside::UnclearPath),
-            None => None,
-        };
+        let path = clear(path, method.is_some())?;
         let port = like.address.map(|address| address.port());
-        let full = self.flows >= self.most.0;
-        let place = self.route(speaker, (host, address), port, method, full)?;
-        let Some(route) = place.and_then(|place| self.routes.get_mut(place)) else {
+        let place = self.route(speaker, (host, address), port, method)?;
+        match place.and_then(|place| self.routes.get_mut(place)).zip(place) {
+            Some((route, place)) => {
+                route.address = [route.address, address].into_iter().flatten().min();
+                self.walk(place, path.as_deref(), seen);
+            }
+            None => self.beyond = self.beyond.saturating_add(1),
+        }
+        Ok(place)
+    }
+
+    /// Notes a path of a route, unless it is new and one too many.
+    fn walk(&mut self, route: usize, path: Option<&str>, seen: Seen<'_>) {
+        let Some(route) = self.routes.get_mut(route) else { return };
+        let segments = path.map(|path| path.split('/'));
+        if self.flows >= self.most.0 && !route.paths.knows(segments.clone()) {
             self.beyond = self.beyond.saturating_add(1);
-            return Ok(());
-        };
-        route.address = [route.address, address].into_iter().flatten().min();
-        let segments = clear.as_deref().map(|path| path.split('/'));
-        if full && !route.paths.knows(segments.clone()) {
-            self.beyond = self.beyond.saturating_add(1);
-            return Ok(());
+            return;
         }
         let new = match segments {
             Some(segments) => route.paths.add(segments, seen),
             None => route.paths.add_without_path(seen),
         };
         self.flows = self.flows.saturating_add(u64::from(new));
-        Ok(())
     }
 
     /// The place of the route in the list; none for a new one if it is full.
@@ -181,7 +214,6 @@ impl Flows {
         (host, address): (Option<&str>, Option<IpAddr>),
         port: Option<u16>,
         method: Option<&str>,
-        full: bool,
     ) -> Result<Option<usize>, Aside> {
         let unnamed = address.filter(|_| host.is_none());
         let hash = self.hashes.hash_one((speaker, host, unnamed, port, method));
@@ -202,7 +234,7 @@ impl Flows {
             (None, Some(address)) => Whereto::Address(address),
             (None, None) => return Err(Aside::NoDestination),
         };
-        if full {
+        if self.flows >= self.most.0 {
             return Ok(None);
         }
         let place = self.routes.len();
@@ -215,6 +247,16 @@ impl Flows {
     /// The speaker of this number.
     pub(super) fn speaker_of(&self, number: usize) -> Option<&Speaker> {
         self.speakers.list().get(number)
+    }
+}
+
+/// The path's segments, where the flow is one of HTTP and its path is clear.
+fn clear(path: Option<Path<'_>>, is_http: bool) -> Result<Option<std::borrow::Cow<'_, str>>, Aside> {
+    match path {
+        Some(Path::Whole(path)) => Ok(Some(plain_path(path).ok_or(Aside::UnclearPath)?)),
+        Some(Path::Folded(path)) => Ok(Some(path.into())),
+        None if is_http => Err(Aside::UnclearPath),
+        None => Ok(None),
     }
 }
 
@@ -241,7 +283,7 @@ mod tests {
         let pod = Pod::new("pod");
         for (host, path) in [("a", "/a"), ("a", "/b"), ("b", "/a"), ("c", "/a"), ("b", "/c"), ("a", "/a")] {
             let text = RECORD.replace("HOST", host).replace("PATH", path);
-            flows.record(&Record::parse(&text).unwrap(), &pod);
+            flows.record(&Record::parse(&text).unwrap(), None, &pod);
         }
         assert_eq!((flows.routes.len(), flows.flows, flows.beyond, flows.all.count), (2, 3, 2, 6));
         assert_eq!(flows.all.last, UnixNanos(1_795_445_157_000_000_001));

@@ -108,7 +108,7 @@ fn read(logs: &LogArgs, flows: &mut Flows) -> Result<Tally, Failure> {
         if *pod.name != *entry.pod {
             pod = Pod::new(entry.pod);
         }
-        flows.record(&entry.record, &pod);
+        flows.record(&entry.record, entry.alike, &pod);
         Ok(ControlFlow::Continue(()))
     })
 }

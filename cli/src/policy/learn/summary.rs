@@ -131,7 +131,7 @@ mod tests {
         let mut flows = Flows::default();
         for (record, pod) in records {
             // More pods than are kept, each with one record or a few.
-            flows.record(record, &Pod::new(&format!("pod-{}-{}", pod, record.time.0 % 7)));
+            flows.record(record, None, &Pod::new(&format!("pod-{}-{}", pod, record.time.0 % 7)));
         }
         write(&flows)
     }

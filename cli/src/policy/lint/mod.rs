@@ -8,7 +8,7 @@ use crate::clock;
 use crate::escape::{escape, escape_message, path_text};
 use crate::failure::Failure;
 use crate::files;
-use crate::records::{self, HowArgs};
+use crate::records::{self, HowArgs, Memo};
 use crate::report::{Outcome, Report};
 use clap::ValueEnum;
 use core::fmt;
@@ -143,9 +143,14 @@ const MISTAKE: &str = "mistake";
 /// Looks every file over.
 pub(crate) fn run(args: Args) -> Result<Linted, Failure> {
     let now = args.at.unwrap_or_else(clock::now);
-    let mut seen = Seen::default();
+    let (mut seen, mut noted) = (Seen::default(), Memo::default());
     let tally = records::read(&args.logs, &args.how, |entry| {
-        seen.note(&entry.record);
+        if noted.get(entry.alike).is_some() {
+            seen.note_again();
+        } else {
+            seen.note(&entry.record);
+            noted.set(entry.alike, ());
+        }
         Ok(ControlFlow::Continue(()))
     })?;
     let seen = Some(&seen).filter(|_| !args.logs.is_empty());

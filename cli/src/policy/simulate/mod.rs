@@ -87,7 +87,7 @@ pub(crate) fn run(args: Args) -> Result<Simulated, Failure> {
     let mut found = Simulated { fail_on: args.fail_on, ..Simulated::default() };
     let mut flips = Flips::default();
     let tally = args.logs.read(|entry| {
-        let count = match replay.judge(&entry.record)? {
+        let count = match replay.judge(&entry.record, entry.alike)? {
             Again::Stays => &mut found.stay,
             Again::Uncertain => &mut found.uncertain,
             Again::Judged(finding) => {
