@@ -20,6 +20,7 @@ mod connect;
 mod crowd;
 mod envoy;
 mod fixture;
+mod logs;
 mod shim;
 mod table;
 
@@ -39,13 +40,16 @@ const NEW_REQUESTS: usize = 640;
 const MEMORY_ROUNDS: usize = 3;
 
 fn main() -> io::Result<()> {
-    // As the program under the shim.
+    // As the program under the shim, or as the maker of logs.
     let words: Vec<_> = std::env::args().skip(1).collect();
     let address = |text: &str| text.parse().map_err(io::Error::other);
+    let number = |text: &str| text.parse().map_err(io::Error::other);
     match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [connect::WORD, to] => connect::connect_and_print(address(to)?),
         [crowd::WORD, to] => crowd::connect_when_told(address(to)?),
         [calls::WORD] => calls::call_and_print(),
+        [logs::WORD, records, flows] => logs::print(number(records)?, number(flows)?),
+        [logs::POLICY_WORD] => logs::print_policy(),
         _ => compare(),
     }
 }
