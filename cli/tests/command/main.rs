@@ -24,6 +24,7 @@ mod logs;
 mod pipeline;
 mod place;
 mod policy;
+mod progress;
 mod sarif;
 mod shells;
 mod simulate;

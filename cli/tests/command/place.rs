@@ -59,7 +59,7 @@ impl Place {
     }
 
     pub(crate) fn run_with_input(&self, line: &[&str], input: &[u8]) -> Ran {
-        let mut command = self.command(env!("CARGO_BIN_EXE_procgate").as_ref(), line);
+        let mut command = self.command(line);
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         // The command may have seen enough before all of it is written.
         let _ = child.stdin.take().unwrap().write_all(input);
@@ -71,7 +71,7 @@ impl Place {
         let copy = self.path("procgate-for-all");
         copy_program(env!("CARGO_BIN_EXE_procgate").as_ref(), &copy);
         set_mode(self.0.path(), 0o755);
-        let mut command = self.command(&copy, line);
+        let mut command = self.command_of(&copy, line);
         if rustix::process::geteuid().is_root() {
             command.uid(65_534).gid(65_534);
         }
@@ -79,7 +79,7 @@ impl Place {
     }
 
     pub(crate) fn run_into_closed_pipe(&self, line: &[&str]) -> Ran {
-        let mut command = self.command(env!("CARGO_BIN_EXE_procgate").as_ref(), line);
+        let mut command = self.command(line);
         let mut child = command.stdin(Stdio::null()).spawn().unwrap();
         drop(child.stdout.take());
         child.wait_with_output().unwrap().into()
@@ -88,14 +88,19 @@ impl Place {
     /// Ends the command after this time, as Ctrl-C does; whether it had not ended by itself. With another signal:
     /// where tests run in the background, that one is ignored.
     pub(crate) fn interrupt(&self, line: &[&str], after: Duration) -> bool {
-        let mut child = self.command(env!("CARGO_BIN_EXE_procgate").as_ref(), line).spawn().unwrap();
+        let mut child = self.command(line).spawn().unwrap();
         std::thread::sleep(after);
         let id = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
         child.wait().unwrap().signal().is_some()
     }
 
-    fn command(&self, program: &Path, line: &[&str]) -> Command {
+    /// The command as a child that is yet to start.
+    pub(crate) fn command(&self, line: &[&str]) -> Command {
+        self.command_of(env!("CARGO_BIN_EXE_procgate").as_ref(), line)
+    }
+
+    fn command_of(&self, program: &Path, line: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(line).current_dir(self.0.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
