@@ -20,7 +20,7 @@ pub(crate) struct Cli {
     pub(crate) verb: Verb,
 }
 
-/// Text for people, JSON for programs, or a format of code review.
+/// Text for people, JSON for programs, or a format of code review or CI.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     #[default]
@@ -28,6 +28,8 @@ pub(crate) enum Output {
     Json,
     /// Findings of `policy lint` for code review.
     Sarif,
+    /// Cases of `policy test` for a report in CI.
+    Junit,
 }
 
 impl Output {

@@ -36,9 +36,10 @@ fn main() -> ExitCode {
 }
 
 fn run(Cli { output, verb }: Cli) -> Outcome {
-    if output == Output::Sarif && !matches!(verb, Verb::Policy(policy::Verb::Lint(_))) {
-        let problem = failure::Problem::new("only `policy lint` has findings in files");
-        return report::fail(&problem.at("--output sarif").next("write text or json").into(), output);
+    if let Some(lacking) = lacking(output, &verb) {
+        let place = format!("--output {output:?}").to_lowercase();
+        let problem = failure::Problem::new(lacking).at(place).next("write text or json");
+        return report::fail(&problem.into(), output);
     }
     match verb {
         Verb::Keygen(args) => show(keygen::run(args), output),
@@ -56,6 +57,17 @@ fn run(Cli { output, verb }: Cli) -> Outcome {
         Verb::Istio(istio::Verb::Render(args)) => show(istio::render::run(&args), output),
         Verb::Completions(args) => show(completions::run(&args), output),
         Verb::Man(args) => show(man::run(&args), output),
+    }
+}
+
+/// What a form of output needs that this verb does not have.
+fn lacking(output: Output, verb: &Verb) -> Option<&'static str> {
+    match (output, verb) {
+        (Output::Text | Output::Json, _)
+        | (Output::Sarif, Verb::Policy(policy::Verb::Lint(_)))
+        | (Output::Junit, Verb::Policy(policy::Verb::Test(_))) => None,
+        (Output::Sarif, _) => Some("only `policy lint` has findings in files"),
+        (Output::Junit, _) => Some("only `policy test` has cases"),
     }
 }
 

@@ -20,6 +20,11 @@ pub(crate) trait Report: fmt::Display + Serialize {
         None
     }
 
+    /// The result as JUnit XML, of a verb that has cases.
+    fn junit(&self) -> Option<Result<String, Problem>> {
+        None
+    }
+
     /// Hints beside the result. In text they go to standard error, so that the result can be piped;
     /// in JSON they are the result's own to carry.
     fn warnings(&self) -> &[String] {
@@ -60,7 +65,7 @@ pub(crate) fn show<R: Report>(result: Result<R, Failure>, output: Output) -> Out
 /// Prints the failure on standard error.
 pub(crate) fn fail(failure: &Failure, output: Output) -> Outcome {
     let text = match output {
-        Output::Text | Output::Sarif => failure.to_string(),
+        Output::Text | Output::Sarif | Output::Junit => failure.to_string(),
         Output::Json => json(failure).unwrap_or_else(|failure| failure.to_string()),
     };
     to_standard_error(&text);
@@ -74,6 +79,9 @@ fn print<R: Report>(report: &R, output: Output) -> Result<(), Failure> {
         Output::Sarif => {
             let log = report.sarif().ok_or_else(|| Problem::new("no findings to write as SARIF"))?;
             without_markup(&json(&log)?)
+        }
+        Output::Junit => {
+            report.junit().ok_or_else(|| Problem::new("no cases to write").at("--output junit"))??
         }
     };
     if output != Output::Json {

@@ -6,6 +6,7 @@ pub(crate) mod diff;
 pub(crate) mod document;
 pub(crate) mod explain;
 mod flags;
+mod junit;
 pub(crate) mod learn;
 pub(crate) mod lint;
 mod proposal;

@@ -3,7 +3,8 @@
 use super::cases::{self, Case};
 use super::document;
 use super::explain::{Explained, answer};
-use crate::escape::escape;
+use super::junit;
+use crate::escape::{escape, path_text};
 use crate::failure::{Failure, Problem};
 use crate::report::{Outcome, Report};
 use core::fmt;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 const EXAMPLE: &str = "\
 Examples:
   procgate policy test --policy policy.yaml cases.yaml
+  procgate policy test --policy policy.yaml --output junit cases.yaml >cases.xml
   procgate policy test --schema >cases.schema.json
 
 A file of cases:
@@ -29,7 +31,7 @@ A file of cases:
       expect: deny
       reason: no-identity
 
-Text is in the Test Anything Protocol, for CI to read. The exit code is 0 if every case is as expected and \
+Text is in the Test Anything Protocol, for CI to read; --output junit is for the report beside a change. The exit code is 0 if every case is as expected and \
 1 if one is not.";
 
 /// Say whether a policy decides as expected of it.
@@ -58,18 +60,19 @@ pub(crate) enum Tested {
 /// How a case went.
 #[derive(Debug, Serialize)]
 pub(crate) struct TestedCase {
-    name: String,
-    passed: bool,
+    pub(super) name: String,
+    pub(super) file: String,
+    pub(super) passed: bool,
     /// What was expected and is not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    expected: Vec<String>,
+    pub(super) expected: Vec<String>,
     decision: &'static str,
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
     /// Why, where it is not as expected.
     #[serde(skip_serializing_if = "Option::is_none")]
-    explanation: Option<Explained>,
+    pub(super) explanation: Option<Explained>,
 }
 
 /// Asks the policy about every case.
@@ -84,7 +87,7 @@ pub(crate) fn run(args: Args) -> Result<Tested, Failure> {
             let asked = case.question(&document).and_then(|question| answer(&document, &question, None));
             let explained =
                 asked.map_err(|problem| problem.at(format!("{}: case {}", file.display(), case.name)))?;
-            tested.push(TestedCase::new(case, explained));
+            tested.push(TestedCase::new(case, path_text(file), explained));
         }
     }
     let passed = tested.iter().filter(|case| case.passed).count();
@@ -92,7 +95,7 @@ pub(crate) fn run(args: Args) -> Result<Tested, Failure> {
 }
 
 impl TestedCase {
-    fn new(case: Case, explained: Explained) -> Self {
+    fn new(case: Case, file: String, explained: Explained) -> Self {
         let mut expected = Vec::new();
         let mut want = |what: &str, wanted: Option<&str>, found: Option<&str>| {
             let missed = wanted.filter(|wanted| found != Some(wanted));
@@ -104,6 +107,7 @@ impl TestedCase {
         let passed = expected.is_empty();
         Self {
             name: case.name,
+            file,
             passed,
             expected,
             decision: explained.decision,
@@ -119,6 +123,13 @@ impl Report for Tested {
         match self {
             Self::Cases { failed: 1.., .. } => Outcome::Findings,
             Self::Cases { .. } | Self::Schema(_) => Outcome::Fine,
+        }
+    }
+
+    fn junit(&self) -> Option<Result<String, Problem>> {
+        match self {
+            Self::Cases { failed, cases, .. } => Some(junit::report(cases, *failed)),
+            Self::Schema(_) => None,
         }
     }
 }

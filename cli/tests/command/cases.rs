@@ -2,6 +2,7 @@
 
 use crate::place::{Place, Ran};
 use crate::policy::shop;
+use quick_xml::events::Event;
 use serde_json::{Value, json};
 
 const CASES: &str = r#"version: 1
@@ -51,6 +52,67 @@ fn a_case_that_is_not_as_expected_tells_what_and_why() {
     assert_eq!(json["cases"][0]["explanation"]["compared"]["rule"], "checkout-pays");
     let wrong = CASES.replace("reason: no-identity", "reason: expired");
     assert!(test(&place, &wrong, &[]).out.contains("# expected reason expired, not no-identity\n"));
+}
+
+/// The elements of XML that is well formed, each with its attributes.
+fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let mut reader = quick_xml::Reader::from_str(xml);
+    reader.config_mut().enable_all_checks(true);
+    let (mut found, mut open) = (Vec::new(), 0_i32);
+    loop {
+        let event = reader.read_event().unwrap();
+        let (Event::Start(start) | Event::Empty(start)) = &event else {
+            open -= i32::from(matches!(event, Event::End(_)));
+            if event == Event::Eof {
+                assert_eq!(open, 0, "{xml}");
+                return found;
+            }
+            continue;
+        };
+        open += i32::from(matches!(event, Event::Start(_)));
+        let attributes = start.attributes().map(|attribute| {
+            let attribute = attribute.unwrap();
+            let value = attribute.normalized_value(quick_xml::XmlVersion::Explicit1_0).unwrap();
+            (attribute.key.0.to_owned(), value.into_owned())
+        });
+        found.push((start.name().0.to_owned(), attributes.collect()));
+    }
+}
+
+#[test]
+fn cases_are_junit_xml_in_which_nothing_that_a_stranger_wrote_is_markup() {
+    let place = shop("enforce");
+    let evil = r#"<b a='1'>]]>&\u001b[2J\uffff\u202e\""#;
+    let cases = CASES.replace("method: POST", "method: GET").replace("nobody gets there", evil);
+    let ran = test(&place, &cases, &["--output", "junit"]);
+    let found = elements(&ran.out);
+    let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        (ran.code, &names[..]),
+        (1, &["testsuites", "testsuite", "testcase", "failure", "testcase"][..])
+    );
+    let attribute = |element: usize, name: &str| {
+        let mut attributes = found[element].1.iter();
+        attributes
+            .find(|(known, _)| known == name)
+            .unwrap_or_else(|| panic!("{name}: {}", ran.out))
+            .1
+            .as_str()
+    };
+    for (element, name, value) in [
+        (0, "tests", "2"),
+        (0, "failures", "1"),
+        (1, "failures", "1"),
+        (2, "name", "checkout charges cards"),
+        (2, "classname", "cases.yaml"),
+        (3, "message", "expected decision allow, not deny; rule checkout-pays, not none"),
+        (4, "name", r#"<b a='1'>]]>&\u{1b}[2J\u{ffff}\u{202e}" # TODO \u{1b}[2J"#),
+    ] {
+        assert_eq!(attribute(element, name), value, "{}", ran.out);
+    }
+    assert!(ran.out.contains("fails    to.methods: the method is not POST"), "{}", ran.out);
+    place.run(&["policy", "test", "--schema", "--output", "junit"]).refused();
+    place.run(&["policy", "lint", "policy.yaml", "--output", "junit"]).refused();
 }
 
 #[test]
