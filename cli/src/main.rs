@@ -51,6 +51,7 @@ fn run(Cli { output, verb }: Cli) -> Outcome {
         Verb::Policy(policy::Verb::Test(args)) => show(policy::test::run(args), output),
         Verb::Policy(policy::Verb::Diff(args)) => show(policy::diff::run(args), output),
         Verb::Policy(policy::Verb::Learn(args)) => show(policy::learn::run(*args), output),
+        Verb::Policy(policy::Verb::Pin(args)) => show(policy::pin::run(args), output),
         Verb::Policy(policy::Verb::Explain(args)) => show(policy::explain::run(*args), output),
         Verb::Doctor(args) => show(doctor::run(args), output),
         Verb::Graph(args) => show(graph::run(args), output),

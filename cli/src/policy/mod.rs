@@ -9,6 +9,7 @@ mod flags;
 mod junit;
 pub(crate) mod learn;
 pub(crate) mod lint;
+pub(crate) mod pin;
 mod proposal;
 mod question;
 mod recorded;
@@ -27,5 +28,6 @@ pub(crate) enum Verb {
     Diff(diff::Args),
     Simulate(simulate::Args),
     Learn(Box<learn::Args>),
+    Pin(pin::Args),
     Explain(Box<explain::Args>),
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 use tar::{Builder, EntryType, Header};
 
 /// A file, folder or link of a layer.
-enum Part<'a> {
+pub(crate) enum Part<'a> {
     File(&'a str, &'a [u8], u32),
     Folder(&'a str),
     Link(&'a str, &'a str),
@@ -27,7 +27,8 @@ fn header(kind: EntryType, mode: u32, size: usize) -> Header {
     header
 }
 
-fn layer(parts: &[Part<'_>]) -> Vec<u8> {
+/// A layer, as a tar archive.
+pub(crate) fn layer(parts: &[Part<'_>]) -> Vec<u8> {
     let mut tar = Builder::new(Vec::new());
     for part in parts {
         match part {
@@ -89,7 +90,7 @@ impl Layout<'_> {
 }
 
 /// The image of these layers as an OCI layout called `image`.
-fn layout(place: &Place, layers: &[Vec<u8>]) {
+pub(crate) fn layout(place: &Place, layers: &[Vec<u8>]) {
     let layout = Layout(place, "image");
     layout.index(&[layout.image(layers, None)]);
 }
@@ -98,7 +99,7 @@ fn digest(place: &Place, more: &[&str]) -> Ran {
     place.run(&[&["digest", "--image", "image"], more].concat())
 }
 
-fn tar(place: &Place, line: &[&str]) {
+pub(crate) fn tar(place: &Place, line: &[&str]) {
     assert!(Command::new("tar").args(line).current_dir(place.path("")).status().unwrap().success());
 }
 
@@ -108,7 +109,7 @@ fn paths(ran: &Ran) -> Vec<String> {
     all.map(|file| file["path"].as_str().unwrap().to_string()).collect()
 }
 
-fn elf(text: &str) -> Vec<u8> {
+pub(crate) fn elf(text: &str) -> Vec<u8> {
     [b"\x7fELF ", text.as_bytes()].concat()
 }
 

@@ -21,6 +21,7 @@ mod keygen;
 mod learn;
 mod learn_duckdb;
 mod logs;
+mod pin;
 mod pipeline;
 mod place;
 mod policy;

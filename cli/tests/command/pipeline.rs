@@ -1,8 +1,10 @@
 //! What docs/pipeline.md shows is run: every command of both pipelines, in a repository of its own.
 
 use crate::explain::record;
+use crate::image::{Part, elf, layer, layout, tar};
 use crate::place::Place;
 use crate::policy::shop;
+use procgate_identity::Digest;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -78,4 +80,27 @@ fn a_change_that_breaks_a_case_stops_at_the_test() {
     place.write("policy.yaml", text.as_bytes());
     let codes: Vec<i32> = steps.iter().map(|step| run(&place, step)).collect();
     assert_eq!(codes, [0, 1, 0, 1]);
+}
+
+#[test]
+fn the_digests_of_a_new_build_become_a_patch_after_which_both_builds_pass() {
+    let place = repository();
+    let propose = PAGE.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let app = elf("the new build");
+    layout(&place, &[layer(&[Part::Folder("app"), Part::File("app/checkout", &app, 0o755)])]);
+    tar(&place, &["-cf", "app.tar", "-C", "image", "."]);
+    assert_eq!(run(&place, &format!("git checkout -q policy.yaml\n{propose}")), 0);
+    let patch = place.read("policy.patch");
+    let changed = |sign| patch.lines().filter(|line| line.starts_with(sign)).count();
+    // The line, and the file's name.
+    assert_eq!((changed("+"), changed("-")), (2, 2), "{patch}");
+    assert_eq!(run(&place, "git checkout -q policy.yaml && git apply policy.patch"), 0);
+    for exe in [Digest::of(&app), Digest::of(b"checkout")] {
+        let who = format!(
+            "from: {{exe: \"{exe}\", namespace: shop, serviceAccount: checkout, container: checkout}}"
+        );
+        let cases = blocks()[0].replacen("from: {process: checkout}", &who, 1);
+        place.write("cases.yaml", cases.as_bytes());
+        assert_eq!(run(&place, "procgate policy test --policy policy.yaml cases.yaml"), 0, "{exe}");
+    }
 }

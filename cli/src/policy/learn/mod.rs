@@ -32,7 +32,9 @@ use core::ops::ControlFlow;
 use evidence::Pod;
 use flows::Flows;
 use judge::Judge;
-use procgate_policy::Policy;
+use procgate_policy::{Policy, RawPolicy};
+pub(super) use programs::Addition;
+use proposal::Proposal;
 use report::Learnt;
 use review::Bar;
 use std::path::{Path, PathBuf};
@@ -116,6 +118,18 @@ fn read(logs: &LogArgs, flows: &mut Flows) -> Result<Tally, Failure> {
 fn combine(summaries: &[PathBuf], flows: &mut Flows) -> Result<Tally, Failure> {
     summaries.iter().try_for_each(|path| summary::read(path, flows))?;
     Ok(Tally::default())
+}
+
+/// A policy's text with digests added to its processes.
+pub(super) fn with_digests(
+    text: &str,
+    is_json: bool,
+    base: &RawPolicy,
+    additions: Vec<Addition>,
+) -> Result<String, Problem> {
+    let (processes, destinations, rules) = Default::default();
+    let proposal = Proposal { base: base.clone(), additions, processes, destinations, rules };
+    document::write(text, is_json, &proposal)
 }
 
 fn propose(

@@ -11,12 +11,12 @@ use procgate_policy::{Destination, Policy, RawPolicy, RawProcess, Reason};
 
 /// A digest that a process of the policy lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Addition {
+pub(in crate::policy) struct Addition {
     /// The process's place in the policy's list.
-    pub(super) process: usize,
+    pub(in crate::policy) process: usize,
     /// `exe`, `code` or `script`.
-    pub(super) field: &'static str,
-    pub(super) digest: procgate_identity::Digest,
+    pub(in crate::policy) field: &'static str,
+    pub(in crate::policy) digest: procgate_identity::Digest,
 }
 
 /// Speakers as processes.
