@@ -30,10 +30,16 @@ fn edit(text: &str, proposal: &Proposal) -> Result<String, Problem> {
     let document =
         Document::from_str(text).map_err(|error| unsuited(&format!("cannot be edited ({error})")))?;
     let policy = document.as_mapping().ok_or_else(|| unsuited("is no mapping"))?;
+    if policy.is_flow_style() {
+        return Err(unsuited("is written in braces, in which no item can have its evidence behind it"));
+    }
+    // To count through the list for each digest would take longer than all else.
+    let processes = list(&policy, "processes");
+    let processes: Vec<_> = processes.iter().flat_map(Sequence::values).collect();
     for addition in &proposal.additions {
         let digest = addition.digest.to_string();
-        list(&policy, "processes")
-            .and_then(|processes| processes.get(addition.process))
+        processes
+            .get(addition.process)
             .and_then(|process| list(process.as_mapping()?, addition.field))
             .ok_or_else(|| unsuited("has a process whose digests cannot be added to"))?
             .push(digest.as_str());
@@ -62,6 +68,11 @@ fn append(policy: &Mapping, name: &str, items: impl Iterator<Item = String>) -> 
     for text in items {
         let document = Document::from_str(&text).map_err(|_| broken())?;
         match list(policy, name).filter(|list| !list.is_empty()) {
+            Some(list) if list.is_flow_style() => {
+                return Err(unsuited(
+                    "has a list in brackets, in which no item can have its evidence behind it",
+                ));
+            }
             Some(list) => list.push(document.as_mapping().ok_or_else(broken)?),
             None => {
                 let indented = text.replace('\n', "\n  ");
