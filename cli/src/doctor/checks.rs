@@ -48,7 +48,37 @@ pub(super) struct Check {
 #[serde(transparent)]
 pub(super) struct Checks(Vec<Check>);
 
+/// What is looked at of one kind in one place.
+#[derive(Debug)]
+pub(super) struct Spot<'c> {
+    checks: &'c mut Checks,
+    id: &'static str,
+    place: String,
+}
+
+impl Spot<'_> {
+    /// All is well.
+    pub(super) fn ok(&mut self, what: impl fmt::Display) {
+        self.checks.ok(self.id, &self.place, what);
+    }
+
+    /// It could be better.
+    pub(super) fn warn(&mut self, what: impl fmt::Display, next: impl fmt::Display) {
+        self.checks.warn(self.id, &self.place, what, next);
+    }
+
+    /// It is wrong.
+    pub(super) fn error(&mut self, what: impl fmt::Display, next: impl fmt::Display) {
+        self.checks.error(self.id, &self.place, what, next);
+    }
+}
+
 impl Checks {
+    /// Where one kind of thing is looked at.
+    pub(super) fn at(&mut self, id: &'static str, place: impl fmt::Display) -> Spot<'_> {
+        Spot { checks: self, id, place: place.to_string() }
+    }
+
     /// All is well there.
     pub(super) fn ok(&mut self, id: &'static str, place: impl fmt::Display, what: impl fmt::Display) {
         self.add(Level::Ok, id, &place, &what, None);

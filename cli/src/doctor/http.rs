@@ -59,7 +59,7 @@ pub(super) fn check(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Ch
 }
 
 fn check_paths(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Checks) {
-    const ID: &str = "paths";
+    let mut at = checks.at("paths", place);
     let slashes = manager.get("path_with_escaped_slashes_action");
     // IMPLEMENTATION_SPECIFIC_DEFAULT, which keeps them, and KEEP_UNCHANGED.
     let kept = !slashes.exists()
@@ -74,11 +74,9 @@ fn check_paths(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Checks)
     .filter_map(|(lacks, setting)| lacks.then_some(setting))
     .collect();
     if lacking.is_empty() {
-        checks.ok(ID, place, "paths are in their normal form when the plugin sees them");
+        at.ok("paths are in their normal form when the plugin sees them");
     } else {
-        checks.warn(
-            ID,
-            place,
+        at.warn(
             "paths that servers read in more than one way are refused, not made plain",
             format!("set {}", lacking.join(", ")),
         );
@@ -86,17 +84,15 @@ fn check_paths(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Checks)
 }
 
 fn check_timeouts(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Checks) {
-    const ID: &str = "timeouts";
+    let mut at = checks.at("timeouts", place);
     let headers = manager.get("request_headers_timeout").seconds().unwrap_or(0.0);
     // Five minutes where it is not set; 0 switches it off.
     let idle = manager.get("stream_idle_timeout").seconds().unwrap_or(300.0);
     if headers > 0.0 && idle > 0.0 {
-        checks.ok(ID, place, "a request that hangs ends by itself");
+        at.ok("a request that hangs ends by itself");
     } else {
         let missing = if headers > 0.0 { "stream_idle_timeout" } else { "request_headers_timeout" };
-        checks.warn(
-            ID,
-            place,
+        at.warn(
             "a request that is never finished, or waits in a crashed plugin, holds its connection for ever",
             format!("set {missing}"),
         );
@@ -110,17 +106,15 @@ pub(super) fn check_peer(
     place: &dyn fmt::Display,
     checks: &mut Checks,
 ) {
-    const ID: &str = "peer";
+    let mut at = checks.at("peer", place);
     if direction != Direction::Inbound {
         return;
     }
     let (_, tls) = chain.at("transport_socket.typed_config").typed();
     if tls.get("require_client_certificate").is_true() {
-        checks.ok(ID, place, "senders show a certificate, which their tokens are compared with");
+        at.ok("senders show a certificate, which their tokens are compared with");
     } else {
-        checks.error(
-            ID,
-            place,
+        at.error(
             "senders show no certificate that their tokens could be compared with, so every token is refused",
             "require mutual TLS: require_client_certificate: true, with SPIFFE IDs",
         );

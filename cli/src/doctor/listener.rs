@@ -88,22 +88,20 @@ pub(super) fn check(configuration: &Configuration<'_>, listener: Listener<'_>, c
 }
 
 fn check_direction(listener: Listener<'_>, checks: &mut Checks) {
-    const ID: &str = "direction";
+    let mut at = checks.at("direction", listener);
     match listener.direction() {
-        Direction::Unspecified => checks.warn(
-            ID,
-            listener,
+        Direction::Unspecified => at.warn(
             "says not which way its traffic goes, and the plugin takes it for outbound",
             "set traffic_direction: OUTBOUND, or INBOUND at the receiver",
         ),
-        Direction::Outbound => checks.ok(ID, listener, "outbound: the sender's end"),
-        Direction::Inbound => checks.ok(ID, listener, "inbound: the receiver's end"),
+        Direction::Outbound => at.ok("outbound: the sender's end"),
+        Direction::Inbound => at.ok("inbound: the receiver's end"),
     }
 }
 
 /// Where the peer's own address comes from, which tokens are bound to (docs/decisions/0006).
 fn check_source(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Checks) {
-    const ID: &str = "source";
+    let mut at = checks.at("source", listener);
     if listener.direction() == Direction::Inbound {
         return;
     }
@@ -114,20 +112,20 @@ fn check_source(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Chec
         filters.states().filter(|(_, state)| state.get("object_key").name() == SOURCE_KEY).collect();
     if own.is_empty() && filters.proxy_protocol().is_some() {
         let what = "the peer's own address is not kept, so every token in a preface is refused";
-        checks.error(ID, listener, what, next);
+        at.error(what, next);
     } else if own.is_empty() {
         let what = "the peer's own address is not kept: a client may choose another with x-forwarded-for, so a \
                     request that has this field is refused";
-        checks.warn(ID, listener, what, next);
+        at.warn(what, next);
     } else if !own.iter().all(|(_, state)| keeps_direct_address(*state)) {
         let what =
             format!("what is kept as {SOURCE_KEY} is not the peer's own address: a client may choose it");
-        checks.error(ID, listener, what, next);
+        at.error(what, next);
     } else if own.iter().any(|(filter, _)| filter.entry.get("filter_disabled").exists()) {
         let what = "the peer's own address is kept for some connections only";
-        checks.error(ID, listener, what, "take filter_disabled out of that set_filter_state");
+        at.error(what, "take filter_disabled out of that set_filter_state");
     } else {
-        checks.ok(ID, listener, format!("the peer's own address is kept as {SOURCE_KEY}"));
+        at.ok(format!("the peer's own address is kept as {SOURCE_KEY}"));
     }
 }
 
@@ -139,7 +137,7 @@ fn keeps_direct_address(state: Tree<'_>) -> bool {
 
 /// Whether tcp_proxy waits until the plugin has read what a connection begins with.
 fn check_first_bytes(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Checks) {
-    const ID: &str = "first-bytes";
+    let mut at = checks.at("first-bytes", listener);
     let waits = |(filter, state): (&Filter<'_>, Tree<'_>)| {
         let text = state.at("format_string.text_format_source.inline_string").text();
         !filter.entry.get("filter_disabled").exists()
@@ -148,15 +146,9 @@ fn check_first_bytes(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut
             && text.or_else(|| state.at("format_string.text_format").text()) == Some("true")
     };
     if filters.states().any(waits) {
-        checks.ok(
-            ID,
-            listener,
-            "nothing connects upstream before the plugin has read a connection's first bytes",
-        );
+        at.ok("nothing connects upstream before the plugin has read a connection's first bytes");
     } else {
-        checks.error(
-            ID,
-            listener,
+        at.error(
             "tcp_proxy reads nothing before it has connected, so the plugin waits for bytes that never come",
             format!("add the listener filter set_filter_state: on_accept {RECEIVE_FIRST}, factory_key envoy.bool, true"),
         );
@@ -165,7 +157,7 @@ fn check_first_bytes(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut
 
 /// Whether the token in a preface gets to where the plugin looks for it.
 fn check_preface(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Checks) {
-    const ID: &str = "preface";
+    let mut at = checks.at("preface", listener);
     let Some(filter) = filters.proxy_protocol() else { return };
     let config = filter.config;
     let mut rules = config.get("rules").items();
@@ -174,44 +166,36 @@ fn check_preface(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Che
     });
     let refuses = config.get("disallowed_versions").items().any(|version| version.is("V2", 1));
     if filters.places(PROXY_PROTOCOL).count() > 1 {
-        checks.error(
-            ID,
-            listener,
+        at.error(
             "two proxy_protocol filters: a second preface, which the program writes, would replace the shim's",
             "leave one",
         );
     } else if !config.get("tlv_location").is("FILTER_STATE", 1) {
-        checks.error(
-            ID,
-            listener,
+        at.error(
             "proxy_protocol keeps the token where the plugin does not see it",
             "set tlv_location: FILTER_STATE",
         );
     } else if !rule {
-        checks.error(
-            ID,
-            listener,
+        at.error(
             "proxy_protocol does not keep the token",
             "add the rule tlv_type: 0xEA, on_tlv_present: {key: procgate}",
         );
     } else if refuses {
         let next = "leave V2 out of disallowed_versions";
-        checks.error(ID, listener, "proxy_protocol refuses the version that the shim writes", next);
+        at.error("proxy_protocol refuses the version that the shim writes", next);
     } else if filter.entry.get("filter_disabled").exists() {
-        checks.error(
-            ID,
-            listener,
+        at.error(
             "some connections keep their preface, and servers get it",
             "take filter_disabled out of proxy_protocol, and exempt their destinations in the shim",
         );
     } else {
-        checks.ok(ID, listener, "the token in a preface gets to the plugin");
+        at.ok("the token in a preface gets to the plugin");
     }
 }
 
 /// Where the destination comes from: what a preface claims, or where the connection went.
 fn check_order(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Checks) {
-    const ID: &str = "order";
+    let mut at = checks.at("order", listener);
     let (Some(preface), Some(last_preface)) = (filters.first(PROXY_PROTOCOL), filters.last(PROXY_PROTOCOL))
     else {
         return;
@@ -221,9 +205,7 @@ fn check_order(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Check
         .find(|kind| filters.first(kind) < Some(preface) && filters.first(kind).is_some())
     {
         let name = inspector.split('.').next().unwrap_or_default();
-        checks.error(
-            ID,
-            listener,
+        at.error(
             format!(
                 "{name} stands before proxy_protocol and looks at the preface, not at what the program sends"
             ),
@@ -231,9 +213,7 @@ fn check_order(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Check
         );
     }
     if filters.last(ORIGINAL_DST).is_none_or(|last| last < last_preface) {
-        checks.error(
-            ID,
-            listener,
+        at.error(
             "the destination is what a preface claims, so whoever writes one chooses by which rules and which \
              filter chain it is judged",
             "put original_dst after proxy_protocol",
@@ -241,14 +221,12 @@ fn check_order(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Check
     } else if filters.first(ORIGINAL_DST) > Some(preface)
         && listener.0.get("continue_on_listener_filters_timeout").is_true()
     {
-        checks.warn(
-            ID,
-            listener,
+        at.warn(
             "whoever sends no preface in time is judged by this listener's own address, not by its destination",
             "put a second original_dst before proxy_protocol",
         );
     } else {
-        checks.ok(ID, listener, "the destination is where the connection went, not what a preface claims");
+        at.ok("the destination is where the connection went, not what a preface claims");
     }
 }
 
@@ -274,7 +252,7 @@ fn check_redirect(
 
 /// How long listener filters hold up a connection whose client waits for the server to speak.
 fn check_waiting(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Checks) {
-    const ID: &str = "waiting";
+    let mut at = checks.at("waiting", listener);
     let waits = [PROXY_PROTOCOL].into_iter().chain(INSPECTORS).any(|kind| filters.first(kind).is_some());
     if !waits {
         return;
@@ -283,21 +261,17 @@ fn check_waiting(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Che
     // 15 s where it is not set; 0 is for ever.
     let seconds = timeout.seconds().unwrap_or(15.0);
     if !listener.0.get("continue_on_listener_filters_timeout").is_true() {
-        checks.warn(
-            ID,
-            listener,
+        at.warn(
             "a connection whose client waits for the server to speak is closed",
             "set continue_on_listener_filters_timeout: true; the plugin decides it all the same",
         );
     } else if seconds <= 0.0 || seconds > PATIENCE {
-        checks.warn(
-            ID,
-            listener,
+        at.warn(
             "a connection whose client waits for the server to speak is held up for long",
             "set listener_filters_timeout: 1s",
         );
     } else {
-        checks.ok(ID, listener, "a connection whose client waits for the server goes on soon");
+        at.ok("a connection whose client waits for the server goes on soon");
     }
 }
 
@@ -343,15 +317,15 @@ fn check_hand_off(
 }
 
 fn check_log(log: Tree<'_>, place: &dyn core::fmt::Display, checks: &mut Checks) {
-    const ID: &str = "access-log";
+    let mut at = checks.at("access-log", place);
     let mut whole = log.items().filter(|entry| entry.mentions(RECORD));
     let next =
         format!("add %FILTER_STATE({RECORD}:PLAIN)% to the format of its access log, without a filter");
     match whole.find(|entry| !entry.get("filter").exists()) {
-        Some(_) => checks.ok(ID, place, "the access log has the record of each decision"),
+        Some(_) => at.ok("the access log has the record of each decision"),
         None if log.mentions(RECORD) => {
-            checks.warn(ID, place, "the access log has the record of some decisions only", next);
+            at.warn("the access log has the record of some decisions only", next);
         }
-        None => checks.warn(ID, place, "the access log does not have the records of decisions", next),
+        None => at.warn("the access log does not have the records of decisions", next),
     }
 }
