@@ -103,6 +103,12 @@ impl<'a> Coverage<'a> {
         self.http.is_none() && self.network.is_some_and(Plugin::waits_for_bytes)
     }
 
+    /// Whether no server gets the preface of a connection that comes here with it: the plugin takes it off as it
+    /// reads first bytes, or there is no server.
+    pub(super) fn keeps_prefaces_from_servers(&self) -> bool {
+        self.leads_nowhere || self.waits_for_bytes() || self.hands_on.is_some()
+    }
+
     /// Says whether everything in the chain meets the plugin.
     pub(super) fn check(&self, listener: Listener<'_>, place: &dyn fmt::Display, checks: &mut Checks) {
         const ID: &str = "coverage";

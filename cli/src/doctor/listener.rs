@@ -61,7 +61,7 @@ pub(super) fn check(configuration: &Configuration<'_>, listener: Listener<'_>, c
     let coverages: Vec<_> = chains.iter().map(|chain| Coverage::of(configuration, chain)).collect();
     let filters = listener.0.get("listener_filters").items().map(|entry| configuration.filter(entry));
     let filters = Filters { all: filters.collect() };
-    check_hand_off(configuration, listener, &filters, checks);
+    check_hand_off(configuration, listener, (&filters, &coverages), checks);
     if coverages.iter().any(Coverage::is_there) {
         check_direction(listener, checks);
         check_source(listener, &filters, checks);
@@ -285,7 +285,7 @@ pub(super) fn reads_prefaces(configuration: &Configuration<'_>, listener: Listen
 fn check_hand_off(
     configuration: &Configuration<'_>,
     listener: Listener<'_>,
-    filters: &Filters<'_>,
+    (filters, coverages): (&Filters<'_>, &[Coverage<'_>]),
     checks: &mut Checks,
 ) {
     const ID: &str = "hand-off";
@@ -308,6 +308,10 @@ fn check_hand_off(
         for other in without {
             let what = "gets connections with a preface handed over, and would send it to the server";
             checks.error(ID, other, what, "put proxy_protocol there too");
+        }
+        if coverages.iter().all(Coverage::keeps_prefaces_from_servers) {
+            let what = "the plugin takes the preface off a connection that no other listener takes";
+            return checks.ok(ID, listener, what);
         }
         let what = "a connection that no listener takes keeps its preface, which goes to the server";
         checks.warn(ID, listener, what, "exempt such destinations in the shim (--exempt)");

@@ -461,3 +461,41 @@ fn a_stand_in_for_a_module_that_could_not_be_fetched_is_no_plugin() {
     let place = "listener 0.0.0.0_8080, filter chain 1";
     assert!(places(&ran, "coverage").contains(&(place.into(), "error".into())), "{ran:?}");
 }
+
+/// virtualOutbound hands connections to listeners that take prefaces off, and keeps what none of them takes.
+#[test]
+fn a_preface_stays_on_what_no_listener_takes_unless_the_plugin_reads_first_bytes_there() {
+    let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.filters.{name}");
+    let plugin = |root: &str| {
+        json!({"name": "procgate", "typed_config": {"@type": kind("network.wasm.v3.Wasm"), "config": {
+            "name": "procgate", "root_id": root, "failure_policy": "FAIL_RELOAD",
+        }}})
+    };
+    let dump = |first: Value, chains: Value| {
+        let mut dump = dump(&json!({}));
+        let listeners = &mut dump["configs"][0]["dynamic_listeners"];
+        for target in 0..2 {
+            let filters = &mut listeners[target]["active_state"]["listener"]["listener_filters"];
+            *filters = json!([{"name": "preface", "typed_config": {
+                "@type": kind("listener.proxy_protocol.v3.ProxyProtocol")}}]);
+        }
+        let catch_all = &mut listeners[2]["active_state"]["listener"];
+        let filters = catch_all["default_filter_chain"]["filters"].as_array_mut().unwrap();
+        filters.insert(0, first);
+        catch_all["filter_chains"].as_array_mut().unwrap().extend(chains.as_array().unwrap().clone());
+        dump
+    };
+    let http = json!([{"name": "http", "filters": [{"name": "manager", "typed_config": {
+        "@type": kind("network.http_connection_manager.v3.HttpConnectionManager")}}]}]);
+    for (root, chains, level) in [
+        ("network-stream", json!([]), "ok"),
+        ("network", json!([]), "warning"),
+        ("network-stream", http, "warning"),
+    ] {
+        let place = Place::new();
+        place.write("dump.json", dump(plugin(root), chains).to_string().as_bytes());
+        let ran = place.run(&["doctor", "--config-dump", "dump.json", "--output", "json"]);
+        let expected = [("listener virtualOutbound".into(), level.into())];
+        assert_eq!(places(&ran, "hand-off"), expected, "{root}: {ran:?}");
+    }
+}
