@@ -64,7 +64,7 @@ pub(super) fn check(configuration: &Configuration<'_>, listener: Listener<'_>, c
     check_hand_off(configuration, listener, (&filters, &coverages), checks);
     if coverages.iter().any(Coverage::is_there) {
         check_direction(listener, checks);
-        check_source(listener, &filters, checks);
+        check_source(listener, &filters, &coverages, checks);
         check_preface(listener, &filters, checks);
         check_order(listener, &filters, checks);
         check_waiting(listener, &filters, checks);
@@ -100,7 +100,12 @@ fn check_direction(listener: Listener<'_>, checks: &mut Checks) {
 }
 
 /// Where the peer's own address comes from, which tokens are bound to (docs/decisions/0006).
-fn check_source(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Checks) {
+fn check_source(
+    listener: Listener<'_>,
+    filters: &Filters<'_>,
+    coverages: &[Coverage<'_>],
+    checks: &mut Checks,
+) {
     let mut at = checks.at("source", listener);
     if listener.direction() == Direction::Inbound {
         return;
@@ -111,7 +116,13 @@ fn check_source(listener: Listener<'_>, filters: &Filters<'_>, checks: &mut Chec
     let own: Vec<_> =
         filters.states().filter(|(_, state)| state.get("object_key").name() == SOURCE_KEY).collect();
     if own.is_empty() && filters.proxy_protocol().is_some() {
-        let what = "the peer's own address is not kept, so every token in a preface is refused";
+        let takes_headers = coverages.iter().any(|coverage| coverage.http.is_some());
+        let what = if takes_headers {
+            "the peer's own address is not kept: whoever has a stolen token shows it in a header, behind a preface \
+             that claims its source, and every token in a preface is refused"
+        } else {
+            "the peer's own address is not kept, so every token in a preface is refused"
+        };
         at.error(what, next);
     } else if own.is_empty() {
         let what = "the peer's own address is not kept: a client may choose another with x-forwarded-for, so a \

@@ -11,7 +11,7 @@ use procgate_tests::tokens::{self, DOMAIN, Key, SCOPE};
 use procgate_tests::tools;
 use procgate_tests::until::until;
 use procgate_tests::upstream::Upstream;
-use procgate_tests::wire::{Connection, get};
+use procgate_tests::wire::{Connection, get, token_line};
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -108,10 +108,15 @@ const OPEN_TO_ALL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 9, 
 
 /// Whether a request behind this preface reaches the server.
 fn passes(to: SocketAddr, upstream: &Upstream, preface: &[u8]) -> bool {
+    passes_with(to, upstream, preface, "")
+}
+
+/// The same with more lines in the request's head.
+fn passes_with(to: SocketAddr, upstream: &Upstream, preface: &[u8], lines: &str) -> bool {
     let before = upstream.requests();
     let mut connection = Connection::open(to);
     connection.send(preface);
-    connection.try_send(get("/charge/1", ""));
+    connection.try_send(get("/charge/1", lines));
     let passed = connection.read().is_some_and(|answer| answer.status == 200);
     assert_eq!(upstream.requests() > before, passed);
     passed
@@ -178,6 +183,19 @@ fn a_source_that_a_preface_claims_makes_a_stolen_token_good_and_that_is_found() 
         let token = key.mint(&tokens::claims(exe(), None, victim.source(), envoy.address()));
         let stolen = proxy_v2::preface(victim.source(), envoy.address(), &token).unwrap();
         assert_eq!(passes(envoy.address(), &upstream, &stolen), wrong);
+        assert_eq!(is_found(&envoy, "source"), wrong);
+    }
+}
+
+#[test]
+fn without_a_source_of_its_own_a_token_in_a_header_is_good_behind_a_preface_that_claims_its_source() {
+    let kept = "object_key: procgate.source";
+    for (mistakes, wrong) in [(vec![], false), (vec![(kept, "object_key: procgate.sauce".into())], true)] {
+        let (envoy, upstream, key) = preface_proxy(&mistakes);
+        let victim = Connection::open(envoy.address());
+        let token = key.mint(&tokens::claims(exe(), None, victim.source(), envoy.address()));
+        let claimed = proxy_v2::preface(victim.source(), envoy.address(), "").unwrap();
+        assert_eq!(passes_with(envoy.address(), &upstream, &claimed, &token_line(&token)), wrong);
         assert_eq!(is_found(&envoy, "source"), wrong);
     }
 }
