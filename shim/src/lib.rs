@@ -12,6 +12,7 @@ mod destinations;
 mod failure;
 mod forward;
 pub mod inject;
+mod install;
 mod launch;
 mod mint;
 mod options;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
         Verb::Run(options) => run::run(options),
         Verb::Check(options) => Ok(check::check(options)),
         Verb::Token(options) => ask::ask(&options),
+        Verb::Install { folder } => install::install(&folder),
         Verb::Probe { address } => check::probe(address),
     };
     outcome.unwrap_or_else(|failure| {

@@ -38,6 +38,16 @@ pub(crate) enum Verb {
     ///
     /// Example: procgate-shim token --dst 10.4.0.7:443 --token-socket /procgate
     Token(TokenOptions),
+    /// Copy this program into a folder, from where another container of the pod starts it.
+    ///
+    /// It is there whole or not at all, as procgate-shim; an init container with the shim's image needs no shell.
+    ///
+    /// Example: procgate-shim install /opt/procgate
+    Install {
+        /// A folder that both containers mount.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// What `check` starts as its own workload.
     #[command(hide = true)]
     Probe { address: SocketAddr },

@@ -17,6 +17,7 @@ mod checking;
 mod custody;
 mod docker;
 mod flooding;
+mod installing;
 mod keeping;
 mod launching;
 mod originating;
