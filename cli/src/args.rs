@@ -1,6 +1,6 @@
 //! The command line. Every verb's own arguments stand in the verb's file.
 
-use crate::{completions, digest, doctor, graph, istio, keygen, man, policy, token};
+use crate::{completions, digest, doctor, graph, inject, istio, keygen, man, policy, token};
 use clap::{Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
@@ -51,6 +51,8 @@ pub(crate) enum Verb {
     Policy(policy::Verb),
     Doctor(doctor::Args),
     Graph(graph::Args),
+    Inject(Box<inject::Args>),
+    Uninject(inject::uninject::Args),
     #[command(subcommand)]
     Istio(istio::Verb),
     Completions(completions::Args),

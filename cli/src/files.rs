@@ -39,7 +39,12 @@ pub(crate) fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> 
 
 /// As [`read`], for what must be UTF-8.
 pub(crate) fn read_text(path: &Path) -> Result<String, Problem> {
-    String::from_utf8(read(path)?).map_err(|error| {
+    read_text_at_most(path, MAX_TEXT_FILE)
+}
+
+/// As [`read_text`], up to this many bytes.
+pub(crate) fn read_text_at_most(path: &Path, limit: u64) -> Result<String, Problem> {
+    String::from_utf8(read_at_most(path, limit)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Problem::new(format!("not UTF-8 at byte {at}")).in_file(path).next("save it as UTF-8 text")
     })
@@ -55,7 +60,7 @@ fn read_into(bytes: &mut Vec<u8>, path: &Path, limit: u64) -> Result<(), Problem
     let read = read.map_err(|error| unreadable(path, &error))?;
     if u64::try_from(read).unwrap_or(u64::MAX) > limit {
         let problem = Problem::new(format!("longer than {limit} bytes")).in_file(path);
-        return Err(problem.next("name a key, policy or code list"));
+        return Err(problem.next("name another file, or divide it"));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod escape;
 mod failure;
 mod files;
 mod graph;
+mod inject;
 mod istio;
 mod keygen;
 mod man;
@@ -20,6 +21,7 @@ mod process;
 mod records;
 mod report;
 mod token;
+mod yaml;
 
 use args::{Cli, Output, Verb};
 use clap::Parser as _;
@@ -55,6 +57,8 @@ fn run(Cli { output, verb }: Cli) -> Outcome {
         Verb::Policy(policy::Verb::Explain(args)) => show(policy::explain::run(*args), output),
         Verb::Doctor(args) => show(doctor::run(args), output),
         Verb::Graph(args) => show(graph::run(args), output),
+        Verb::Inject(args) => show(inject::run(&args), output),
+        Verb::Uninject(args) => show(inject::uninject::run(&args), output),
         Verb::Istio(istio::Verb::Render(args)) => show(istio::render::run(&args), output),
         Verb::Completions(args) => show(completions::run(&args), output),
         Verb::Man(args) => show(man::run(&args), output),

@@ -30,6 +30,11 @@ pub(crate) trait Report: fmt::Display + Serialize {
     fn warnings(&self) -> &[String] {
         &[]
     }
+
+    /// What there is to say beside the result and is nothing to worry about; shown where warnings are.
+    fn notes(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// What a run came to.
@@ -85,8 +90,10 @@ fn print<R: Report>(report: &R, output: Output) -> Result<(), Failure> {
         }
     };
     if output != Output::Json {
-        let line = |warning: &String| format!("procgate: warning: {warning}\n");
-        to_standard_error(&report.warnings().iter().map(line).collect::<String>());
+        let lines = |kind: &str, texts: &[String]| {
+            texts.iter().map(|text| format!("procgate: {kind}: {text}\n")).collect::<String>()
+        };
+        to_standard_error(&(lines("note", report.notes()) + &lines("warning", report.warnings())));
     }
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -10,6 +10,7 @@ mod tree;
 use crate::failure::{Failure, Problem};
 use crate::files;
 use image::Platform;
+pub(crate) use image::Start;
 use listing::{Entry, Found, Listing};
 use std::path::PathBuf;
 

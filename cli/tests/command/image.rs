@@ -60,7 +60,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// An OCI layout in the folder of this name.
-struct Layout<'a>(&'a Place, &'a str);
+pub(crate) struct Layout<'a>(pub(crate) &'a Place, pub(crate) &'a str);
 
 impl Layout<'_> {
     fn blob(&self, bytes: &[u8]) -> Value {
@@ -71,8 +71,13 @@ impl Layout<'_> {
 
     /// An image of these layers; its descriptor.
     fn image(&self, layers: &[Vec<u8>], platform: Option<&str>) -> Value {
+        self.configured(&json!({}), layers, platform)
+    }
+
+    /// The same that is started like this.
+    pub(crate) fn configured(&self, config: &Value, layers: &[Vec<u8>], platform: Option<&str>) -> Value {
         let layers: Vec<Value> = layers.iter().map(|layer| self.blob(layer)).collect();
-        let config = self.blob(b"{}");
+        let config = self.blob(config.to_string().as_bytes());
         let manifest = json!({"schemaVersion": 2, "config": config, "layers": layers}).to_string();
         let mut descriptor = self.blob(manifest.as_bytes());
         descriptor["mediaType"] = "application/vnd.oci.image.manifest.v1+json".into();
@@ -82,7 +87,7 @@ impl Layout<'_> {
         descriptor
     }
 
-    fn index(&self, images: &[Value]) {
+    pub(crate) fn index(&self, images: &[Value]) {
         let index = json!({"schemaVersion": 2, "manifests": images}).to_string();
         self.0.write(format!("{}/index.json", self.1), index.as_bytes());
         self.0.write(format!("{}/oci-layout", self.1), br#"{"imageLayoutVersion":"1.0.0"}"#);

@@ -17,6 +17,7 @@ mod explain;
 mod graph;
 mod image;
 mod istio;
+mod inject;
 mod keygen;
 mod learn;
 mod learn_duckdb;

@@ -1,6 +1,7 @@
-//! Which layers an image has: index and manifest of the OCI image specification, `manifest.json` of Docker.
+//! Which layers an image has, and which configuration: index and manifest of the OCI image specification,
+//! `manifest.json` of Docker.
 //!
-//! Read are the few fields that lead to the layers. Everything else in them is of no consequence here.
+//! Read are the few fields that lead to them. Everything else in them is of no consequence here.
 
 use super::store::Store;
 use crate::failure::Problem;
@@ -90,18 +91,29 @@ struct OfferedPlatform {
 
 #[derive(Deserialize)]
 struct Manifest {
+    config: Option<Descriptor>,
     layers: Vec<Descriptor>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct DockerManifest {
+    config: Option<String>,
     layers: Vec<String>,
 }
 
-/// The layers of the image, the first one first.
-pub(super) fn layers(store: &Store, platform: Option<&Platform>) -> Result<Vec<Blob>, Problem> {
-    let layers = if store.has("index.json") {
+/// An image's parts.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// How it is started.
+    pub(super) config: Option<Blob>,
+    /// The first one first.
+    pub(super) layers: Vec<Blob>,
+}
+
+/// The parts of the image.
+pub(super) fn parts(store: &Store, platform: Option<&Platform>) -> Result<Parts, Problem> {
+    let parts = if store.has("index.json") {
         of_layout(store, platform)?
     } else if store.has("manifest.json") {
         of_docker(store)?
@@ -109,21 +121,23 @@ pub(super) fn layers(store: &Store, platform: Option<&Platform>) -> Result<Vec<B
         let problem = Problem::new("no image: neither index.json nor manifest.json is in it");
         return Err(problem.next("name an OCI layout, or what `docker save` wrote"));
     };
-    if layers.len() > MAX_LAYERS {
-        let problem = Problem::new(format!("{} layers", layers.len()));
+    if parts.layers.len() > MAX_LAYERS {
+        let problem = Problem::new(format!("{} layers", parts.layers.len()));
         return Err(problem.next(format!("no runtime takes more than {MAX_LAYERS}")));
     }
-    Ok(layers)
+    Ok(parts)
 }
 
-fn of_layout(store: &Store, platform: Option<&Platform>) -> Result<Vec<Blob>, Problem> {
+fn of_layout(store: &Store, platform: Option<&Platform>) -> Result<Parts, Problem> {
     let mut images = Vec::new();
     let index: Index = parse("index.json", &store.document("index.json", None)?)?;
     collect(store, index, MAX_NESTING, &mut images)?;
     let chosen = choose(&images, platform)?;
     let blob = blob(&chosen.digest)?;
     let manifest: Manifest = parse(&blob.name, &store.document(&blob.name, blob.digest)?)?;
-    manifest.layers.iter().map(|layer| self::blob(&layer.digest)).collect()
+    let config = manifest.config.as_ref().map(|config| self::blob(&config.digest)).transpose()?;
+    let layers: Result<_, Problem> = manifest.layers.iter().map(|layer| self::blob(&layer.digest)).collect();
+    Ok(Parts { config, layers: layers? })
 }
 
 /// The images of an index and of those within it. What says that it is for no platform is no image but a
@@ -171,14 +185,15 @@ fn choose<'a>(images: &'a [Descriptor], wanted: Option<&Platform>) -> Result<&'a
     Err(Problem::new(what).next("choose one with --platform, or copy just one image"))
 }
 
-fn of_docker(store: &Store) -> Result<Vec<Blob>, Problem> {
+fn of_docker(store: &Store) -> Result<Parts, Problem> {
     let images: Vec<DockerManifest> = parse("manifest.json", &store.document("manifest.json", None)?)?;
     let count = images.len();
     let mut images = images.into_iter();
     let (Some(image), None) = (images.next(), images.next()) else {
         return Err(Problem::new(format!("{count} images")).next("save just one"));
     };
-    Ok(image.layers.into_iter().map(|name| Blob { name, digest: None }).collect())
+    let blob = |name| Blob { name, digest: None };
+    Ok(Parts { config: image.config.map(blob), layers: image.layers.into_iter().map(blob).collect() })
 }
 
 /// Where a layout keeps the blob of this digest.
@@ -191,7 +206,7 @@ fn blob(digest: &str) -> Result<Blob, Problem> {
     Ok(Blob { name, digest: Some(parsed) })
 }
 
-fn parse<'a, T: Deserialize<'a>>(name: &str, bytes: &'a [u8]) -> Result<T, Problem> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(name: &str, bytes: &'a [u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| {
         Problem::new(format!("{name} is not as it should be: {error}")).next("make or fetch the image anew")
     })

@@ -8,9 +8,11 @@ mod compression;
 mod layer;
 mod manifest;
 mod rootfs;
+mod start;
 mod store;
 
 pub(super) use manifest::Platform;
+pub(crate) use start::Start;
 
 use super::listing::Found;
 use crate::failure::Problem;
@@ -26,7 +28,7 @@ const MAX_UNPACKED: u64 = 256 << 30;
 /// Reads the image at `path`. Of several, the one for this platform.
 pub(super) fn search(path: &Path, platform: Option<&Platform>) -> Result<Found, Problem> {
     let store = Store::open(path)?;
-    let layers = manifest::layers(&store, platform).map_err(|problem| problem.in_file(path))?;
+    let layers = manifest::parts(&store, platform).map_err(|problem| problem.in_file(path))?.layers;
     let mut rootfs = Rootfs::default();
     let left = Cell::new(MAX_UNPACKED);
     for (number, blob) in layers.iter().enumerate() {

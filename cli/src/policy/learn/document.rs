@@ -3,6 +3,7 @@
 use super::proposal::Proposal;
 use super::told::Told;
 use crate::failure::Problem;
+use crate::yaml::scalar;
 use procgate_policy::{RawDestination, RawPolicy, RawPort, RawProcess, RawRule, RawSelector};
 use std::str::FromStr as _;
 use yaml_edit::{Document, Mapping, Sequence};
@@ -154,18 +155,4 @@ fn field(name: &str, text: &Option<String>) -> Option<String> {
 fn texts_field(name: &str, texts: &[String]) -> Option<String> {
     let listed: Vec<String> = texts.iter().map(|text| scalar(text)).collect();
     (!listed.is_empty()).then(|| format!("{name}: [{}]", listed.join(", ")))
-}
-
-/// A text as YAML reads it back everywhere: plain where nothing in it means anything, and else quoted
-/// as in JSON, with all escaped that a terminal would obey or hide.
-fn scalar(text: &str) -> String {
-    let digest =
-        text.strip_prefix("sha256:").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    let plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./-*".contains(&byte));
-    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    if digest || plain && !word.contains(&text.to_ascii_lowercase().as_str()) {
-        return text.into();
-    }
-    crate::escape::escape_json(&serde_json::to_string(text).unwrap_or_default())
 }

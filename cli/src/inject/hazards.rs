@@ -1,0 +1,132 @@
+//! What of a pod makes the shim useless, or its promise smaller.
+
+use super::findings::Remark;
+use super::pod::{Container, Pod};
+use super::selection::Selection;
+use crate::failure::Problem;
+use crate::yaml::{Fault, Node};
+
+/// The proxy's user and group, whose connections a mesh's redirect rules leave alone.
+const PROXY: &str = "1337";
+/// With these a container can get around the proxy or into another's processes.
+const CAPABILITIES: [&str; 5] = ["ALL", "NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"];
+
+/// What cannot work at all.
+pub(super) fn refuse(pod: &Pod<'_>) -> Result<(), Fault> {
+    let node = pod.node;
+    let windows = node.text_at("spec.os.name") == Some("windows")
+        || node
+            .at("spec.nodeSelector")
+            .and_then(|labels| labels.get("kubernetes.io/os"))
+            .and_then(Node::text)
+            == Some("windows");
+    let (what, place) = if windows {
+        ("runs on Windows, and the shim on Linux only", "spec")
+    } else if node.is_true_at("spec.hostNetwork") {
+        (
+            "uses the node's network (hostNetwork), where no proxy takes the token off its connections",
+            "spec.hostNetwork",
+        )
+    } else {
+        return Ok(());
+    };
+    let problem = Problem::new(format!("{} {what}", pod.object));
+    let next = "leave it as it is with the annotation procgate.dev/inject: \"false\" in its pod's metadata";
+    Err(Fault { line: node.at(place).unwrap_or(node).line, problem: problem.next(next) })
+}
+
+/// What holds, and less than one may think.
+pub(super) fn warnings<'a>(pod: &Pod<'a>, selection: &Selection<'a>) -> Vec<Remark<'a>> {
+    let mut remarks = of_pod(pod);
+    let all = selection.chosen.iter().chain(selection.left.iter().map(|(container, _)| container));
+    for container in all.filter(|container| !container.is_of_the_mesh()) {
+        remarks.extend(of_container(container));
+    }
+    for container in &selection.chosen {
+        remarks.extend(of_chosen(container, pod));
+    }
+    remarks
+}
+
+fn of_pod<'a>(pod: &Pod<'a>) -> Vec<Remark<'a>> {
+    let mut remarks = Vec::new();
+    let mut at = |node: &Node<'_>, text: &str| {
+        remarks.push(Remark { line: node.line, container: None, text: text.into() })
+    };
+    let is_set = |name: &str| pod.node.at(name).filter(|_| pod.node.is_true_at(name));
+    if let Some(node) = is_set("spec.shareProcessNamespace") {
+        at(
+            node,
+            "the containers share their processes: another one of the same user reads the key and the program's \
+                  memory through /proc; leave shareProcessNamespace out",
+        );
+    }
+    if let Some(node) = is_set("spec.hostPID") {
+        at(
+            node,
+            "it sees all processes of the node, and reads what those of its own user have; leave hostPID out",
+        );
+    }
+    let label = pod.node.at("metadata.labels").and_then(|labels| labels.get("sidecar.istio.io/inject"));
+    if let Some(node) = label.filter(|label| label.text() == Some("false")) {
+        at(
+            node,
+            "no sidecar comes into this pod (sidecar.istio.io/inject), and its servers would read the token as \
+                  payload; leave the pod as it is, with the annotation procgate.dev/inject: \"false\"",
+        );
+    }
+    if let Some(node) = pod.node.at("spec.runtimeClassName") {
+        at(
+            node,
+            "another runtime starts it: `procgate-shim check` in one of its containers says whether it has what the \
+                  shim needs",
+        );
+    }
+    remarks
+}
+
+/// What any container of the pod can do to the others.
+fn of_container<'a>(container: &Container<'a>) -> Vec<Remark<'a>> {
+    let mut remarks = Vec::new();
+    if container.node.is_true_at("securityContext.privileged") {
+        let text = "is privileged: it can get around the proxy, and into every process of the node; leave privileged out";
+        remarks.push(container.remark(text));
+    }
+    let added = container.node.at("securityContext.capabilities.add").map(Node::items).unwrap_or_default();
+    for item in added {
+        let name = item.text().unwrap_or_default().trim_start_matches("CAP_");
+        if CAPABILITIES.contains(&name) {
+            let text = format!("has {name}: it can get around the proxy, or into other processes; drop it");
+            remarks.push(container.remark_at(item.line, text));
+        }
+    }
+    remarks
+}
+
+fn of_chosen<'a>(container: &Container<'a>, pod: &Pod<'a>) -> Vec<Remark<'a>> {
+    let mut remarks = Vec::new();
+    for name in ["runAsUser", "runAsGroup"] {
+        if pod.security(container, name).and_then(Node::plain) == Some(PROXY) {
+            remarks.push(container.remark(format!(
+                "{name} is {PROXY}, the proxy's own: redirect rules leave its connections alone, and nothing judges them; \
+                 give it another"
+            )));
+        }
+    }
+    let profile = pod.security(container, "seccompProfile");
+    if let Some(profile) = profile.filter(|profile| profile.text_at("type") == Some("Localhost")) {
+        let text = "has a seccomp profile of its own, which has to permit the shim's; `procgate-shim check` in this \
+                    container says whether it does";
+        remarks.push(container.remark_at(profile.line, text));
+    }
+    remarks
+}
+
+/// What is started beside the program and not by its shim.
+pub(super) fn note<'a>(container: &Container<'a>) -> Option<Remark<'a>> {
+    let hooks =
+        ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop"];
+    let exec = hooks.iter().find_map(|hook| container.node.at(hook)?.get("exec"))?;
+    let text = "an exec probe or hook is started by the runtime and not by the shim: what it connects to sees no identity";
+    Some(container.remark_at(exec.line, text))
+}

@@ -1,0 +1,135 @@
+//! `procgate inject` and `procgate uninject`: the shim into the pods of manifests, and out of them again.
+//!
+//! The stream of documents is walked one by one (`walk`). In each, `pod` finds what has containers, `selection`
+//! chooses among them, and `plan` says what has to be different; `crate::yaml` makes that in the text. An injected
+//! pod tells in an annotation (`record`) what is there only since then, and `undo` goes by that. `inject` takes out
+//! what is there before it puts anything in: so it can be done any number of times.
+
+mod custody;
+mod draft;
+mod findings;
+mod hazards;
+mod named;
+mod names;
+mod parts;
+mod plan;
+mod pod;
+mod program;
+mod record;
+mod report;
+mod selection;
+mod settings;
+mod undo;
+pub(crate) mod uninject;
+mod walk;
+
+use crate::failure::Failure;
+use crate::files;
+use custody::Custody;
+use report::Manifests;
+use settings::Settings;
+use std::path::{Path, PathBuf};
+use walk::{Injecting, walk};
+
+/// Bytes of a stream of manifests: ten times those of a cluster with a thousand workloads.
+const MAX_STREAM: u64 = 64 * 1024 * 1024;
+
+const EXAMPLE: &str = "\
+Examples:
+  kustomize build overlays/shop | procgate inject --trust-domain shop.example \\
+    --shim-image registry.example/procgate-shim@sha256:4f0c… | kubectl apply -f -
+  procgate inject checkout.yaml --out injected.yaml --trust-domain shop.example --shim-image …
+  procgate inject pod.yaml --entrypoint app='[\"/app/server\"]' --trust-domain shop.example --shim-image …
+
+What has containers is changed, and nothing else: other documents, comments, order and spelling stay to the letter. \
+Annotations of the pod choose: procgate.dev/inject: \"false\" leaves it as it is, procgate.dev/containers: app,migrate \
+names the containers, init containers too. Each container mounts its own key, the item CONTAINER.jwk of the Secret.
+
+docs/inject.md explains it all.";
+
+/// Put the shim into the pods of manifests.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    /// Manifests, YAML or JSON; - is standard input.
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    /// Write the manifests to this file, whole or not at all, instead of printing them.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The shim's image, by its digest.
+    #[arg(long, value_name = "IMAGE@sha256:…")]
+    shim_image: String,
+    /// Mount that image as a volume, instead of having an init container copy the shim out of it.
+    #[arg(long)]
+    image_volume: bool,
+    /// The trust domain of the identities.
+    #[arg(long, value_name = "NAME")]
+    trust_domain: String,
+    /// How tokens travel.
+    #[arg(long, value_enum, default_value_t = Carrier::ProxyV2, value_name = "HOW")]
+    carrier: Carrier,
+    /// The Secret with the keys of a workload; {workload} and {container} stand for their names.
+    #[arg(long, value_name = "NAME", default_value = "procgate-{workload}")]
+    key_secret: String,
+    /// A ConfigMap with the code lists of a workload, each as CONTAINER.list.
+    #[arg(long, value_name = "NAME")]
+    code_list: Option<String>,
+    /// Who can read a key.
+    #[arg(long, value_enum, default_value_t = Custody::Workload, value_name = "WHO")]
+    custody: Custody,
+    /// Whom a container's program runs as, where neither manifest nor image says it. May be repeated.
+    #[arg(long, value_name = "[WORKLOAD/]CONTAINER=UID[:GID]")]
+    user: Vec<String>,
+    /// A label to sign for all of them. May be repeated.
+    #[arg(long, value_name = "NAME=VALUE")]
+    label: Vec<String>,
+    /// A label of each pod to sign for it. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    pod_label: Vec<String>,
+    /// What a container without a command runs. May be repeated.
+    #[arg(long, value_name = "[WORKLOAD/]CONTAINER=WORDS")]
+    entrypoint: Vec<String>,
+    /// The same by its image: an OCI layout, or from `docker save`. May be repeated.
+    #[arg(long, value_name = "[WORKLOAD/]CONTAINER=PATH")]
+    image_config: Vec<String>,
+}
+
+/// How tokens travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Carrier {
+    /// In the first request: plaintext HTTP only.
+    Header,
+    /// In a PROXY v2 preface, ahead of everything.
+    ProxyV2,
+    /// In the ClientHello of TLS that the shim begins.
+    Alpn,
+}
+
+impl Carrier {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::ProxyV2 => "proxy-v2",
+            Self::Alpn => "alpn",
+        }
+    }
+}
+
+/// Puts the shim into all pods of a stream, or into none.
+pub(crate) fn run(args: &Args) -> Result<Manifests, Failure> {
+    let settings = Settings::of(args)?;
+    let stream = files::read_text_at_most(&args.file, MAX_STREAM)?;
+    let mut work = Injecting::new(&settings);
+    let text = walk(&args.file, &stream, &mut work)?;
+    let unused: Vec<_> = settings.unused().collect();
+    if !unused.is_empty() {
+        return Err(unused.into());
+    }
+    work.report(text).keep(args.out.as_deref())
+}
+
+/// How a file is named where something is said of it.
+fn shown(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".into() } else { file.display().to_string() }
+}

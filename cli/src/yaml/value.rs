@@ -1,0 +1,166 @@
+//! Values to be put into a document: their fields keep their order.
+
+use crate::escape::escape_json;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+/// A value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    Number(u64),
+    Text(String),
+    List(Vec<Self>),
+    Map(Vec<(String, Self)>),
+}
+
+impl Value {
+    /// A mapping of these fields.
+    pub(crate) fn map<const N: usize>(fields: [(&str, Self); N]) -> Self {
+        Self::Map(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Self {
+        Self::List(texts.into_iter().map(|text| Self::Text(text.into())).collect())
+    }
+
+    /// On one line, as JSON, which is YAML too.
+    pub(crate) fn inline(&self) -> String {
+        escape_json(&serde_json::to_string(self).unwrap_or_default())
+    }
+
+    /// The lines of a field with this value, in block style.
+    pub(super) fn write_field(&self, name: &str, at: Layout, out: &mut String) {
+        out.push_str(&scalar(name));
+        out.push(':');
+        self.write_after_colon(at, out);
+    }
+
+    /// What comes after a field's colon. The lines end without a line break.
+    pub(super) fn write_after_colon(&self, at: Layout, out: &mut String) {
+        match self {
+            Self::List(items) if !items.is_empty() => {
+                let at = if at.indented_lists { at.deeper() } else { at };
+                for item in items {
+                    at.new_line(out);
+                    item.write_item(at, out);
+                }
+            }
+            Self::Map(fields) if !fields.is_empty() => {
+                let at = at.deeper();
+                for (name, value) in fields {
+                    at.new_line(out);
+                    value.write_field(name, at, out);
+                }
+            }
+            Self::Text(text) => out.extend([" ", &scalar(text)]),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::List(_) | Self::Map(_) => {
+                out.extend([" ", &self.inline()]);
+            }
+        }
+    }
+
+    /// The lines of a list's item.
+    pub(super) fn write_item(&self, at: Layout, out: &mut String) {
+        out.push_str("- ");
+        match self {
+            Self::Map(fields) if !fields.is_empty() => {
+                let at = at.deeper();
+                for (index, (name, value)) in fields.iter().enumerate() {
+                    if index > 0 {
+                        at.new_line(out);
+                    }
+                    value.write_field(name, at, out);
+                }
+            }
+            Self::Text(text) => out.push_str(&scalar(text)),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::List(_) | Self::Map(_) => {
+                out.push_str(&self.inline());
+            }
+        }
+    }
+}
+
+/// How lines are begun and broken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout<'a> {
+    pub(super) column: usize,
+    pub(super) line_break: &'a str,
+    /// Whether the items of a list stand further in than its name.
+    pub(super) indented_lists: bool,
+}
+
+impl Layout<'_> {
+    fn deeper(self) -> Self {
+        Self { column: self.column.saturating_add(2), ..self }
+    }
+
+    /// The same at this column.
+    pub(super) fn at(self, column: usize) -> Self {
+        Self { column, ..self }
+    }
+
+    /// Ends a line and begins the next.
+    pub(super) fn new_line(self, out: &mut String) {
+        out.push_str(self.line_break);
+        out.push_str(&" ".repeat(self.column));
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(value) => serializer.serialize_u64(*value),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(items) => serializer.collect_seq(items),
+            Self::Map(fields) => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                for (name, value) in fields {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+/// A text as YAML reads it back everywhere: plain where nothing in it means anything, and else quoted
+/// as in JSON, with all escaped that a terminal would obey or hide.
+pub(crate) fn scalar(text: &str) -> String {
+    let digest =
+        text.strip_prefix("sha256:").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./-*".contains(&byte));
+    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    if digest || plain && !word.contains(&text.to_ascii_lowercase().as_str()) {
+        return text.into();
+    }
+    escape_json(&serde_json::to_string(text).unwrap_or_default())
+}

@@ -1,0 +1,79 @@
+//! Who can read the key.
+
+use super::{injected_with, named, pod, refused, run, uninjected, value};
+use crate::place::Place;
+use serde_json::json;
+
+#[test]
+fn root_s_custody_changes_the_least_and_says_what() {
+    let security = |context: &str, of_pod: &str| {
+        pod(&format!("{{securityContext: {{{of_pod}}}, containers: [{{name: app, command: [a]{context}}}]}}"))
+    };
+    for (context, of_pod, expected, said) in [
+        ("", "runAsUser: 1000, runAsGroup: 1000", json!({"runAsUser": 0}), "runAsUser is 0"),
+        (
+            ", securityContext: null",
+            "runAsUser: 1000, runAsGroup: 1000",
+            json!({"runAsUser": 0}),
+            "runAsUser is 0",
+        ),
+        (
+            ", securityContext: {runAsUser: 1000, runAsGroup: 1000, capabilities: {drop: [ALL]}, readOnlyRootFilesystem: true}",
+            "runAsNonRoot: true",
+            json!({"runAsUser": 0, "runAsGroup": 1000, "runAsNonRoot": false, "readOnlyRootFilesystem": true,
+                   "capabilities": {"drop": ["ALL"], "add": ["SETUID", "SETGID"]}}),
+            "runAsUser is 0, runAsNonRoot is false, SETUID added, SETGID added",
+        ),
+        (
+            ", securityContext: {runAsUser: 1000, runAsGroup: 1000, runAsNonRoot: true, capabilities: {drop: [ALL], add: [CAP_SETUID, CHOWN]}}",
+            "",
+            json!({"runAsUser": 0, "runAsGroup": 1000, "runAsNonRoot": false,
+                   "capabilities": {"drop": ["ALL"], "add": ["CAP_SETUID", "CHOWN", "SETGID"]}}),
+            "SETGID added",
+        ),
+    ] {
+        let text = security(context, of_pod);
+        let ran = injected_with(&text, &["--custody", "root"]);
+        let document = value(&ran.out);
+        let app = &document["spec"]["containers"][0];
+        assert_eq!(app["securityContext"], expected);
+        assert!(ran.err.contains(said) && !ran.err.contains("can read its key"), "{}", ran.err);
+        assert_eq!(named(&app["env"], "PROCGATE_USER")["value"], "1000:1000");
+        assert_eq!(named(&app["env"], "PROCGATE_STRICT")["value"], "true");
+        let volume = named(&document["spec"]["volumes"], "procgate-key-app");
+        assert_eq!(volume["projected"]["sources"][0]["secret"]["items"][0]["mode"], 0o400);
+        assert_eq!(run(&Place::new(), "inject", &ran.out, &["--custody", "root"]).out, ran.out);
+        assert_eq!(value(&uninjected(&ran.out)), value(&text));
+    }
+    for (of_pod, user, what) in [
+        ("", None, "nothing says the user"),
+        ("runAsUser: 1000", None, "nothing says the group"),
+        ("runAsUser: 0", None, "root is the user"),
+        ("fsGroup: 7", Some("app=1000:7"), "fsGroup is the group"),
+    ] {
+        let user = user.map_or(vec![], |user| vec!["--user", user]);
+        let line = refused(&security("", of_pod), &[&["--custody", "root"], &user[..]].concat());
+        assert!(line.contains(what), "{line}");
+    }
+    let ran = injected_with(&security("", "fsGroup: 7"), &["--custody", "root", "--user", "app=1000:1000"]);
+    assert!(ran.err.contains("fsGroup and supplementalGroups do not hold"), "{}", ran.err);
+}
+
+#[test]
+fn a_key_that_the_program_can_read_is_told_with_the_remedy() {
+    for (user, mode, said) in [
+        ("", 0o444, "the shim runs as its user"),
+        ("runAsUser: 1000", 0o444, "the shim runs as its user"),
+        ("runAsUser: 1000, fsGroup: 7", 0o400, "the shim runs as its user"),
+        ("runAsUser: 0", 0o400, "both run as root"),
+    ] {
+        let ran = injected_with(
+            &pod(&format!("{{securityContext: {{{user}}}, containers: [{{name: app, command: [a]}}]}}")),
+            &[],
+        );
+        let volume = named(&value(&ran.out)["spec"]["volumes"], "procgate-key-app").clone();
+        assert_eq!(volume["projected"]["sources"][0]["secret"]["items"][0]["mode"], mode, "{user}");
+        assert!(ran.err.contains(said) && ran.err.contains("--custody root"), "{}", ran.err);
+        assert!(ran.err.contains("note: standard input: document 1, line 3 (Pod checkout, container app): security context as it was"), "{}", ran.err);
+    }
+}

@@ -1,0 +1,123 @@
+//! What is told, and what is refused.
+
+use super::{IMAGE, OPTIONS, injected_with, one, pod, refused};
+use crate::place::Place;
+
+#[test]
+fn what_makes_the_promise_smaller_is_told_and_what_breaks_it_refused() {
+    let with = |spec: &str, container: &str| {
+        pod(&format!("{{{spec}, containers: [{{name: app, command: [a], {container}}}]}}"))
+    };
+    for (spec, container, what) in [
+        ("shareProcessNamespace: true", "", "share their processes"),
+        ("hostPID: true", "", "all processes of the node"),
+        ("runtimeClassName: gvisor", "", "another runtime"),
+        ("x: 1", "securityContext: {privileged: true}", "is privileged"),
+        ("x: 1", "securityContext: {capabilities: {add: [CAP_SYS_PTRACE]}}", "has SYS_PTRACE"),
+        ("x: 1", "securityContext: {runAsUser: 1337}", "the proxy's own"),
+        ("x: 1", "securityContext: {seccompProfile: {type: Localhost}}", "seccomp profile of its own"),
+        ("x: 1", "readinessProbe: {exec: {command: [b]}}", "exec probe"),
+        ("x: 1", "lifecycle: {preStop: {exec: {command: [b]}}}", "exec probe or hook"),
+    ] {
+        let ran = injected_with(&with(spec, container), &[]);
+        let line =
+            ran.err.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {}", ran.err));
+        assert!(line.contains("document 1, line 3 (Pod checkout"), "{line}");
+        assert!(!injected_with(&with("x: 1", "tty: true"), &[]).err.contains(what));
+    }
+    for (spec, what) in [
+        ("hostNetwork: true", "hostNetwork"),
+        ("os: {name: windows}", "Windows"),
+        ("nodeSelector: {kubernetes.io/os: windows}", "Windows"),
+    ] {
+        let line = refused(&with(spec, "tty: true"), &[]);
+        assert!(line.contains(what) && line.contains("procgate.dev/inject: \"false\""), "{line}");
+    }
+}
+
+#[test]
+fn bad_input_is_refused_with_its_place_and_nothing_is_written() {
+    let place = Place::new();
+    let fine = one("command: [a]");
+    for (text, line, what) in [
+        (
+            "kind: Deployment\nmetadata:\n  name: {{ .Release.Name }}\n",
+            3,
+            "a template that nobody has filled in",
+        ),
+        ("{{- if .Values.x }}\nkind: Pod\n{{- end }}\n", 1, "a template that nobody has filled in"),
+        ("kind: Pod\nspec:\n\tcontainers: []\n", 3, "indent with spaces"),
+        ("kind: Pod\nkind: Pod\n", 2, "the field \"kind\" is there twice"),
+        (
+            "kind: Pod\nspec: {containers: [{name: a, command: [x]}, {name: a}]}\n",
+            2,
+            "two containers are called a",
+        ),
+        ("kind: Pod\nspec: {containers: [{command: [x]}]}\n", 2, "a container without a name"),
+        (
+            "kind: Deployment\nmetadata: {name: w}\nspec: {template: {}}\n",
+            1,
+            "has no containers where its kind has them",
+        ),
+        ("kind: Pod\nspec: {containers: [}\n", 2, "not YAML"),
+        ("kind: Pod\nspec: {containers: [{name: a\n", 2, "not YAML"),
+        ("kind: Pod\nx: &c {name: a}\nspec: {containers: [*c]}\n", 3, "a container that is no mapping"),
+        ("kind: Pod\nspec: {containers: [{name: a, <<: {command: [x]}}]}\n", 2, "a merged key"),
+        (
+            "kind: Pod\nmetadata: {name: w}\nspec: {containers: [{name: a, command: [x], env: {A: b}}]}\n",
+            3,
+            "env is not what its name says",
+        ),
+        (
+            "kind: Pod\nmetadata: {name: w}\nspec: {containers: [{name: a, command: [x], env: [&e {name: A}]}, {name: b, command: &c [x], env: *e, args: *c}]}\n",
+            3,
+            "env is an alias",
+        ),
+        (
+            "kind: Pod\nmetadata: {name: w}\nspec: {containers: [{name: a, command: [x]}], volumes: [{name: procgate-shim}]}\n",
+            3,
+            "has procgate-shim already",
+        ),
+        (
+            "kind: Pod\nmetadata: {name: w, annotations: {procgate.dev/injected: x}}\nspec: {containers: [{name: a, command: [x]}]}\n",
+            2,
+            "none that is known here",
+        ),
+        ("kind: Pod\nspec: {containers: [{name: a, command: [x]}]}\n", 2, "a Pod without a name"),
+    ] {
+        let stream = format!("{fine}---\n{text}");
+        place.write("in.yaml", stream.as_bytes());
+        place.write("out.yaml", b"as it was");
+        let ran = place.run(&[&["inject", "in.yaml", "--out", "out.yaml"], &OPTIONS[..]].concat());
+        let said = ran.refused();
+        let at = format!("in.yaml: document 2, line {}: ", fine.lines().count() + 1 + line);
+        assert!(said.starts_with(&at) && said.contains(what), "{text}: {said}");
+        assert_eq!(place.read("out.yaml"), "as it was");
+        assert_eq!(place.names(), ["in.yaml", "out.yaml"]);
+    }
+}
+
+#[test]
+fn an_image_without_a_digest_and_other_slips_of_the_line_are_refused() {
+    let place = Place::new();
+    let line = |more: &[&str]| {
+        place
+            .run_with_input(&[&["inject", "--trust-domain", "shop.example"], more].concat(), b"")
+            .refused()
+            .to_owned()
+    };
+    assert!(line(&["--shim-image", "shim:1"]).contains("is not pinned"));
+    for (option, value) in [
+        ("--label", "x"),
+        ("--label", "a=b,c"),
+        ("--key-secret", "Keys"),
+        ("--key-secret", "{pod}"),
+        ("--user", "app=root"),
+        ("--user", "1000"),
+    ] {
+        assert!(line(&["--shim-image", IMAGE, option, value]).starts_with(&format!("{option} {value}: ")));
+    }
+    assert!(refused(&one("command: [a]"), &["--pod-label", "tier"]).contains("has no label tier"));
+    let ran = place.run_with_input(&["inject", "--trust-domain", "a b", "--shim-image", IMAGE], b"");
+    assert!(ran.refused().starts_with("--trust-domain a b: "));
+}
