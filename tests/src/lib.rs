@@ -18,6 +18,7 @@ pub mod certificates;
 pub mod envoy;
 pub mod generated;
 pub mod istio;
+pub mod kubelet;
 pub mod mesh;
 pub mod netns;
 pub mod oracle;

@@ -209,7 +209,6 @@ impl Mesh {
     /// Asks a server, and waits for the record of it. Visits to one service are to follow each other.
     #[must_use]
     pub fn visit(&self, service: Service, visitor: Visitor) -> Visit {
-        let before = self.records(service).len();
         let arguments = service.arguments(&self.authority);
         let mut command = match visitor {
             Visitor::Approved(mode) => {
@@ -230,10 +229,34 @@ impl Mesh {
                 unshare
             }
         };
-        let finished = run(&mut command);
+        self.watch(service, &mut command)
+    }
+
+    /// Runs a program that asks a server, and waits for the record of it.
+    pub fn watch(&self, service: Service, command: &mut Command) -> Visit {
+        let before = self.records(service).len();
+        let finished = run(command);
         let answered = finished.status.success() && finished.stdout.contains(service.client().1);
         let record = until("the connection's record", || self.records(service).into_iter().nth(before));
         Visit { answered, record, finished }
+    }
+
+    /// The approved program of a service, and what makes it ask.
+    #[must_use]
+    pub fn question(&self, service: Service) -> (String, Vec<String>) {
+        (service.program().to_string_lossy().into_owned(), service.arguments(&self.authority))
+    }
+
+    /// The pod's network.
+    #[must_use]
+    pub fn network(&self) -> &Namespace {
+        &self.pod
+    }
+
+    /// The key that its policy trusts, and the code list of a service's program.
+    #[must_use]
+    pub fn files(&self, service: Service) -> (PathBuf, PathBuf) {
+        (self.key.clone(), self.client(service).code_list.clone())
     }
 
     /// One program that connects to two services by turns, 400 times each, and what was decided about it.
