@@ -14,7 +14,7 @@ use crate::until::until;
 use rcgen::SanType;
 use serde_json::{Value, json};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,7 +26,7 @@ pub const SERVERS: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 1);
 /// Addresses of services, all of which lead to the servers' own where no proxy takes them elsewhere.
 const SERVICES: [u8; 5] = [10, 20, 30, 40, 99];
 /// Where istiod serves proxies' configuration and certificates.
-pub(super) const ISTIOD: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(SERVERS), 15_012);
+pub(super) const ISTIOD: &str = "istiod.istio-system.svc:15012";
 
 /// The control plane, with servers to reach; dropping it ends all of it.
 #[derive(Debug)]
@@ -73,7 +73,6 @@ impl Cluster {
             folder,
         };
         cluster.key.write_to(cluster.folder());
-        cluster.wait_for_kubernetes();
         cluster.install_istio();
         cluster.start_istiod();
         cluster.apply(&fs::read_to_string(tools::project().join("tests/istio/services.yaml")).unwrap());
@@ -89,9 +88,7 @@ impl Cluster {
     /// kubectl, to be followed by what it is to do.
     #[must_use]
     pub fn kubectl(&self) -> Command {
-        let mut command = self.world.command(&self.tools.join("kubectl").to_string_lossy());
-        command.arg("--kubeconfig").arg(kubeconfig(self.folder())).current_dir(self.folder());
-        command
+        kubectl(&self.tools, &self.world, self.folder())
     }
 
     /// istioctl, likewise.
@@ -179,7 +176,7 @@ impl Cluster {
     pub fn start_istiod(&self) {
         let mut command = self.world.command(&self.tools.join("pilot-discovery").to_string_lossy());
         command.args(["discovery", "--httpAddr", "127.0.0.1:18080", "--monitoringAddr", "127.0.0.1:15014"]);
-        command.args(["--grpcAddr=", "--httpsAddr=", &format!("--secureGRPCAddr={ISTIOD}")]);
+        command.args(["--grpcAddr=", "--httpsAddr=", &format!("--secureGRPCAddr={SERVERS}:15012")]);
         command.arg("--kubeconfig").arg(kubeconfig(self.folder())).current_dir(self.folder());
         command
             .env("POD_NAME", "istiod-0")
@@ -195,13 +192,6 @@ impl Cluster {
             run(ready.args(["-sf", "-m", "1", "http://127.0.0.1:18080/ready"])).status.success().then_some(())
         });
         *self.istiod.lock().unwrap() = Some(running);
-    }
-
-    fn wait_for_kubernetes(&self) {
-        until("the API server", || {
-            let ready = run(self.kubectl().args(["get", "--raw", "/readyz", "--request-timeout", "1s"]));
-            ready.status.success().then_some(())
-        });
     }
 
     fn install_istio(&self) {
@@ -264,9 +254,23 @@ fn kubernetes(tools: &Path, world: &Namespace, folder: &Path) -> [Running; 2] {
         "accounts.key",
     ]);
     server.args(["--service-cluster-ip-range", "10.66.1.0/24", "--token-auth-file", "tokens"]);
+    server.arg("--allow-privileged");
     // No controller makes the accounts' objects that this would wait for.
     server.args(["--authorization-mode", "AlwaysAllow", "--disable-admission-plugins", "ServiceAccount"]);
-    [etcd, server].map(|mut command| Running::start(command.current_dir(&data)))
+    let mut running = [etcd, server].map(|mut command| Running::start(command.current_dir(&data)));
+    until("the API server", || {
+        let ended = running.iter_mut().find_map(Running::ended);
+        assert!(ended.is_none(), "etcd or the API server ended: {}", ended.unwrap_or_default());
+        let mut ready = kubectl(tools, world, folder);
+        run(ready.args(["get", "--raw", "/readyz", "--request-timeout", "1s"])).status.success().then_some(())
+    });
+    running
+}
+
+fn kubectl(tools: &Path, world: &Namespace, folder: &Path) -> Command {
+    let mut command = world.command(&tools.join("kubectl").to_string_lossy());
+    command.arg("--kubeconfig").arg(kubeconfig(folder)).current_dir(folder);
+    command
 }
 
 fn serve(network: &Namespace, at: Ipv4Addr, authority: &Authority) -> Running {

@@ -9,6 +9,7 @@ use crate::tools;
 use crate::until::until;
 use crate::wire;
 use procgate_policy::Record;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -187,14 +188,12 @@ impl Sidecar {
         ["cert-chain.pem", "key.pem"].map(|name| self.folder.join("certificates").join(name))
     }
 
-    /// Envoy's process: the agent's child.
+    /// Envoy's process: the agent's child, once there is one.
     #[must_use]
-    pub fn envoy(&self) -> u32 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.agent.id())).unwrap();
-        let mut children =
-            tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
-        let children = children.find(|children| !children.is_empty()).expect("the agent has started Envoy");
-        children.split_whitespace().next().unwrap().parse().unwrap()
+    pub fn envoy(&self) -> Option<u32> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.agent.id())).ok()?;
+        let mut children = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+        children.find_map(|children| children.split_whitespace().next()?.parse().ok())
     }
 
     /// What Envoy tells of itself.
@@ -209,6 +208,17 @@ impl Sidecar {
         let path = self.folder.join("dump.json");
         fs::write(&path, self.admin("/config_dump?include_eds")).unwrap();
         path
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the agent and Envoy:\n{}", self.log());
+        }
+        // The agent will be killed and cannot end it.
+        let envoy = self.envoy().and_then(|envoy| Pid::from_raw(i32::try_from(envoy).ok()?));
+        let _ = envoy.map(|envoy| kill_process(envoy, Signal::KILL));
     }
 }
 
@@ -280,11 +290,21 @@ fn secrets(cluster: &Cluster, app: &str, folder: &Path) {
         (got.status.success() && !got.stdout.is_empty()).then_some(got.stdout)
     });
     fs::write(authority.join("root-cert.pem"), root).unwrap();
+    fs::write(folder.join("hosts"), format!("127.0.0.1 localhost\n{SERVERS} istiod.istio-system.svc\n")).unwrap();
+    let template = fs::read(cluster.tools.join("envoy-bootstrap.json")).unwrap();
+    fs::write(folder.join("bootstrap-template.json"), template).unwrap();
     succeed(Command::new("chown").args(["-R", &format!("{PROXY}:{PROXY}")]).arg(folder));
     let log = cluster.access_log();
     fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
     chown(log, Some(PROXY), Some(PROXY)).unwrap();
 }
+
+/// Where the agent finds Envoy.
+const ENVOY: &str = "/var/lib/envoy";
+/// /var/lib is the agent's own: it keeps modules there, and the proxy's user may not look for Envoy in somebody's cache.
+/// istiod has a name, as its certificate says.
+const OWN_PLACE: &str = "mount -t tmpfs tmpfs /var/lib && install -d -o 1337 -g 1337 /var/lib/istio/data &&
+    touch /var/lib/envoy && mount --bind \"$0\" /var/lib/envoy && mount --bind hosts /etc/hosts && exec \"$@\"";
 
 /// Istio's agent, which starts Envoy.
 fn start_agent(
@@ -296,35 +316,34 @@ fn start_agent(
     folder: &Path,
 ) -> Command {
     let config = json!({
-        "discoveryAddress": ISTIOD, "binaryPath": tools::envoy(), "configPath": folder.join("config"),
+        "discoveryAddress": ISTIOD, "binaryPath": ENVOY, "configPath": folder.join("config"),
         "statNameLength": 189, "concurrency": 2, "terminationDrainDuration": "1s",
         // Tests wait for records.
         "fileFlushInterval": "0.01s",
     });
-    // The agent keeps modules below /var/lib, which is its own here.
-    let own_place =
-        "mount -t tmpfs tmpfs /var/lib && install -d -o 1337 -g 1337 /var/lib/istio/data && exec \"$@\"";
     let mut command = network.command("unshare");
-    command.args(["--mount", "--", "sh", "-c", own_place, "sh", "setpriv"]).args(as_proxy());
+    command.args(["--mount", "--", "sh", "-c", OWN_PLACE]).arg(tools::envoy()).arg("setpriv").args(as_proxy());
     command.arg(cluster.tools.join("pilot-agent")).args(["proxy", "sidecar", "--templateFile"]);
-    command.arg(cluster.tools.join("envoy-bootstrap.json")).args(["--domain", "shop.svc.cluster.local"]);
+    command.args(["bootstrap-template.json", "--domain", "shop.svc.cluster.local"]);
     command.args(["--proxyLogLevel", "warning", "--proxyComponentLogLevel", "wasm:info"]);
-    command
-        .env("POD_NAME", name)
-        .env("POD_NAMESPACE", "shop")
-        .env("SERVICE_ACCOUNT", app)
-        .env("HOME", folder);
-    command
-        .env("INSTANCE_IP", address.to_string())
-        .env("HOST_IP", address.to_string())
-        .env("TRUST_DOMAIN", DOMAIN);
-    command.env("ISTIO_META_CLUSTER_ID", "Kubernetes").env("ISTIO_META_INTERCEPTION_MODE", "REDIRECT");
-    command
-        .env("ISTIO_METAJSON_LABELS", json!({"app": app}).to_string())
-        .env("ISTIO_META_WORKLOAD_NAME", app);
-    command.env("PROXY_CONFIG", config.to_string()).env("CA_ADDR", ISTIOD.to_string());
-    command.env("PILOT_CERT_PROVIDER", "istiod").env("ISTIOD_SAN", "istiod.istio-system.svc");
-    command.env("OUTPUT_CERTS", folder.join("certificates"));
-    command.env("TERMINATION_DRAIN_DURATION_SECONDS", "1").current_dir(folder);
+    for (name, value) in [
+        ("POD_NAME", name),
+        ("POD_NAMESPACE", "shop"),
+        ("SERVICE_ACCOUNT", app),
+        ("INSTANCE_IP", &address.to_string()),
+        ("HOST_IP", &address.to_string()),
+        ("TRUST_DOMAIN", DOMAIN),
+        ("ISTIO_META_CLUSTER_ID", "Kubernetes"),
+        ("ISTIO_META_INTERCEPTION_MODE", "REDIRECT"),
+        ("ISTIO_META_WORKLOAD_NAME", app),
+        ("ISTIO_METAJSON_LABELS", &json!({"app": app}).to_string()),
+        ("PROXY_CONFIG", &config.to_string()),
+        ("CA_ADDR", ISTIOD),
+        ("PILOT_CERT_PROVIDER", "istiod"),
+        ("TERMINATION_DRAIN_DURATION_SECONDS", "1"),
+    ] {
+        command.env(name, value);
+    }
+    command.env("OUTPUT_CERTS", folder.join("certificates")).env("HOME", folder).current_dir(folder);
     command
 }

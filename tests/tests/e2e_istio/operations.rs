@@ -214,11 +214,11 @@ fn relabelled(cluster: &Cluster) -> Value {
 fn memory(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let without = {
         let stage = Stage::of(cluster, "mtls");
-        resident_kilobytes(stage.pod.envoy())
+        resident_kilobytes(stage.pod.envoy().unwrap())
     };
     let stage = Stage::of(cluster, "overlays/enforce");
     expect(&stage, APPROVED, [true; 2], "measured")?;
-    let with = resident_kilobytes(stage.pod.envoy());
+    let with = resident_kilobytes(stage.pod.envoy().unwrap());
     println!("Envoy of a sidecar with two workers: {without} kB, with the plugins {with} kB");
     if with.saturating_sub(without) < 100_000 {
         Ok(())
