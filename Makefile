@@ -15,6 +15,7 @@ export PROCGATE_WASM := $(TARGET)/wasm/procgate.wasm
 export PROCGATE_WASM_CRASH := $(TARGET)/wasm/procgate-crash.wasm
 export PROCGATE_SHIM := $(TARGET)/shim/procgate-shim
 export PROCGATE_CLI := $(TARGET)/release/procgate
+export PROCGATE_OCI := $(TARGET)/oci
 NOOP := $(TARGET)/wasm/noop.wasm
 
 # A recipe that begins with this knows Envoy, or the programs that the tests use, and ends if they are
@@ -30,7 +31,7 @@ UNIT := --lib --bins --test '[!e]*' --test 'e[!2]*'
 E2E := --test 'e2e*'
 
 .PHONY: help demo demo-docker test stages test-unit test-wasm test-e2e test-docker test-istio soak fuzz sanitize lint fmt wasm \
-  wasm-crash wasm-noop shim cli man bench clean
+  wasm-crash wasm-noop shim cli oci man bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -68,7 +69,7 @@ test-docker: wasm shim cli ## tests with real containers, under an engine's own 
 	@scripts/with-docker --or-skip python3 -m unittest discover --verbose tests/docker
 
 # Not in `make test`: the first time, building Istio takes longer than all of that. Without it, e2e_istio passes by.
-test-istio: wasm shim cli ## what Istio's own istiod makes of the manifests, run by a real Envoy
+test-istio: oci cli ## the manifests under Istio's own control plane, node agent and certificates
 	@$(ENVOY)
 	$(CLIENTS)
 	found=$$(scripts/install-istio); export $$found
@@ -120,6 +121,9 @@ shim: ## the shim, static: target/shim/procgate-shim
 
 cli: ## the command: target/release/procgate
 	@scripts/cli-build
+
+oci: wasm shim ## the plugin's and the shim's images, in target/oci: make oci REGISTRY=registry.example/team pushes them
+	@scripts/oci $(REGISTRY)
 
 man: ## the manual pages: target/man/*.1
 	@mkdir -p $(TARGET)/man

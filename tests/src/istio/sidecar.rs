@@ -192,7 +192,8 @@ impl Sidecar {
     #[must_use]
     pub fn envoy(&self) -> Option<u32> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.agent.id())).ok()?;
-        let mut children = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+        let mut children =
+            tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
         children.find_map(|children| children.split_whitespace().next()?.parse().ok())
     }
 
@@ -290,7 +291,8 @@ fn secrets(cluster: &Cluster, app: &str, folder: &Path) {
         (got.status.success() && !got.stdout.is_empty()).then_some(got.stdout)
     });
     fs::write(authority.join("root-cert.pem"), root).unwrap();
-    fs::write(folder.join("hosts"), format!("127.0.0.1 localhost\n{SERVERS} istiod.istio-system.svc\n")).unwrap();
+    fs::write(folder.join("hosts"), format!("127.0.0.1 localhost\n{SERVERS} istiod.istio-system.svc\n"))
+        .unwrap();
     let template = fs::read(cluster.tools.join("envoy-bootstrap.json")).unwrap();
     fs::write(folder.join("bootstrap-template.json"), template).unwrap();
     succeed(Command::new("chown").args(["-R", &format!("{PROXY}:{PROXY}")]).arg(folder));
@@ -322,7 +324,11 @@ fn start_agent(
         "fileFlushInterval": "0.01s",
     });
     let mut command = network.command("unshare");
-    command.args(["--mount", "--", "sh", "-c", OWN_PLACE]).arg(tools::envoy()).arg("setpriv").args(as_proxy());
+    command
+        .args(["--mount", "--", "sh", "-c", OWN_PLACE])
+        .arg(tools::envoy())
+        .arg("setpriv")
+        .args(as_proxy());
     command.arg(cluster.tools.join("pilot-agent")).args(["proxy", "sidecar", "--templateFile"]);
     command.args(["bootstrap-template.json", "--domain", "shop.svc.cluster.local"]);
     command.args(["--proxyLogLevel", "warning", "--proxyComponentLogLevel", "wasm:info"]);
@@ -341,6 +347,8 @@ fn start_agent(
         ("CA_ADDR", ISTIOD),
         ("PILOT_CERT_PROVIDER", "istiod"),
         ("TERMINATION_DRAIN_DURATION_SECONDS", "1"),
+        // That of the tests has no certificate.
+        ("WASM_INSECURE_REGISTRIES", &format!("{SERVERS}:5000")),
     ] {
         command.env(name, value);
     }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails loudly")]
 
 mod admission;
+mod images;
 mod manifests;
 mod operations;
 mod receiver;
@@ -141,7 +142,8 @@ fn main() -> ExitCode {
     }));
     // The last of the trials that share a pod ends it.
     trials.push(trial("its_pod_ends".into(), enforced, |_| Ok(())));
-    let parts = [ALONE, manifests::TESTS, admission::TESTS, receiver::TESTS, operations::TESTS];
+    let parts =
+        [ALONE, manifests::TESTS, admission::TESTS, receiver::TESTS, operations::TESTS, images::TESTS];
     for (name, test) in parts.into_iter().flatten() {
         trials.push(trial((*name).into(), cluster.clone(), test));
     }

@@ -48,7 +48,8 @@ fn validated(cluster: &Arc<Cluster>) -> Result<(), Failed> {
         let file = cluster.file(&built(cluster, folder));
         let finished = run(cluster.istioctl().args(["validate", "-f"]).arg(file));
         let told = finished.to_string();
-        let warnings = told.lines().filter(|line| line.trim_start().starts_with('*') && !line.contains(INTERNALS));
+        let warnings =
+            told.lines().filter(|line| line.trim_start().starts_with('*') && !line.contains(INTERNALS));
         if !finished.status.success() || warnings.count() > 0 {
             return Err(format!("{folder}: {finished}").into());
         }
@@ -76,7 +77,8 @@ fn analyzed(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let finished = run(cluster.istioctl().args(["analyze", "-n", "shop", "--output", "json"]));
     cluster.delete(&objects);
     let messages: Vec<Value> = serde_json::from_str(&finished.stdout)?;
-    let told = |message: &&Value, part: &str| message[part].as_str().is_some_and(|text| text.contains("procgate"));
+    let told =
+        |message: &&Value, part: &str| message[part].as_str().is_some_and(|text| text.contains("procgate"));
     // Of the services of these tests it may say something.
     let ours = messages.iter().filter(|message| told(message, "origin"));
     let further: Vec<_> = ours.filter(|message| !message.to_string().contains(INTERNALS)).collect();

@@ -22,7 +22,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Objects for a policy and a module, by the overlay enforce.
-fn objects(cluster: &Cluster, policy: &Value, options: &[&str]) -> String {
+pub(crate) fn objects(cluster: &Cluster, policy: &Value, options: &[&str]) -> String {
     let options = [&["--workload", "app=checkout"], options].concat();
     cluster.build(&cluster.render(policy, &options).join("overlays/enforce"))
 }
@@ -34,9 +34,9 @@ fn gets_through(stage: &Stage, visitor: Visitor) -> [bool; 2] {
     asked.map(|(to, arguments)| answered(&stage.pod.ask(to.parse().unwrap(), arguments, visitor)))
 }
 
-const APPROVED: Visitor = Visitor::Approved("proxy-v2");
+pub(crate) const APPROVED: Visitor = Visitor::Approved("proxy-v2");
 
-fn expect(stage: &Stage, visitor: Visitor, promised: [bool; 2], when: &str) -> Result<(), Failed> {
+pub(crate) fn expect(stage: &Stage, visitor: Visitor, promised: [bool; 2], when: &str) -> Result<(), Failed> {
     let got = gets_through(stage, visitor);
     if got == promised { Ok(()) } else { Err(format!("{when}: {visitor:?} {got:?}").into()) }
 }
