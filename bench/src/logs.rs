@@ -39,7 +39,7 @@ pub(crate) fn print(records: u64, flows: u64) -> io::Result<()> {
         if record.path.as_deref().is_some_and(|path| path.ends_with('/')) {
             record.path = record.path.map(|path| Cow::Owned(format!("{path}{}", id % 10_000_000)));
         }
-        if number % 100 == 0 {
+        if number.is_multiple_of(100) {
             record = unidentified(record);
         }
         let line = json!({
@@ -64,7 +64,7 @@ pub(crate) fn print_policy() -> io::Result<()> {
 fn flow(number: u64) -> Record<'static> {
     let (workload, place) = (number % WORKLOADS, number / WORKLOADS);
     let name = format!("workload-{workload}");
-    let known = number % 5 != 0;
+    let known = !number.is_multiple_of(5);
     let resource = ["orders", "customers", "carts", "prices"][number as usize % 4];
     let id = if number.is_multiple_of(2) { "/" } else { "" };
     Record {

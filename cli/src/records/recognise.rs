@@ -60,7 +60,7 @@ impl Recogniser {
     ) -> Result<Option<Recognised<'a>>, (Kind, Option<String>)> {
         let line = text_of(line)?;
         if let Some(alike) = self.find_again(line) {
-            let record = self.recurring.last(alike).map(|record| Cow::Borrowed(record));
+            let record = self.recurring.last(alike).map(Cow::Borrowed);
             return Ok(record.map(|record| Recognised { record, alike: Some(alike) }));
         }
         let Some(found) = find(line)? else { return Ok(None) };
@@ -252,7 +252,7 @@ mod tests {
         (written, proptest::option::weighted(0.4, (any::<usize>(), any::<bool>(), damage))).prop_map(
             |(mut line, damaged)| {
                 if let Some((place, instead, damage)) = damaged {
-                    let place = line.floor_char_boundary(place % line.len());
+                    let place = line.floor_char_boundary(place.checked_rem(line.len()).unwrap_or_default());
                     let end = line.ceil_char_boundary(place.saturating_add(usize::from(instead)));
                     line.replace_range(place..end, damage);
                 }

@@ -173,7 +173,7 @@ impl Recurring {
     }
 
     /// The record that was found last of these.
-    pub(super) fn last(&self, alike: Alike) -> Option<&Record<'static>> {
+    pub(super) fn last(&self, alike: Alike) -> Option<&Record<'_>> {
         self.kept.get(alike.place).map(|(_, record)| record)
     }
 
@@ -244,7 +244,7 @@ mod tests {
             assert_eq!(memo.get(alike), Some(&number));
             assert_eq!(
                 memo.get(before).copied(),
-                number.checked_sub(1).filter(|before| before + 1 != MAX_KEPT)
+                number.checked_sub(1).filter(|before| before.saturating_add(1) != MAX_KEPT)
             );
         }
         assert_eq!((recurring.kept.len(), recurring.places.len(), memo.list.len()), (1, 1, 1));
