@@ -34,7 +34,11 @@ pub enum Image<'a> {
 /// Mounts each SOURCE TARGET OPTION below a root, and becomes the command behind `--`.
 const START: &str = r#"
 root=$1; shift
-if [ -z "$root" ]; then mount -t tmpfs none /opt; mount -t tmpfs none /run; else mkdir -p "$root/proc"; mount --rbind /proc "$root/proc"; fi
+if [ -z "$root" ]; then
+  mount -t tmpfs none /opt; mount -t tmpfs none /run
+else
+  mkdir -p "$root/proc"; mount --rbind /proc "$root/proc"
+fi
 while [ "$1" != -- ]; do
   mkdir -p "$root$2"; mount --bind "$1" "$root$2"; mount -o "remount,bind,$3" "$root$2"; shift 3
 done

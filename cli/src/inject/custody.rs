@@ -134,7 +134,7 @@ fn of_root<'a>(
         }
     };
     if group(pod) == Some(gid) {
-        let next = "the kubelet lets that group read the key: give the program another runAsGroup, or leave fsGroup out";
+        let next = "that group may read the key: give the program another runAsGroup, or leave fsGroup out";
         return Err(fault("fsGroup is the group", next));
     }
     let (changed, capabilities) = become_root(container, pod, draft)?;

@@ -89,7 +89,8 @@ fn of_pod<'a>(pod: &Pod<'a>) -> Vec<Remark<'a>> {
 fn of_container<'a>(container: &Container<'a>) -> Vec<Remark<'a>> {
     let mut remarks = Vec::new();
     if container.node.is_true_at("securityContext.privileged") {
-        let text = "is privileged: it can get around the proxy, and into every process of the node; leave privileged out";
+        let text =
+            "is privileged: it can get around the proxy, and into all processes of the node; leave that out";
         remarks.push(container.remark(text));
     }
     let added = container.node.at("securityContext.capabilities.add").map(Node::items).unwrap_or_default();
@@ -108,7 +109,7 @@ fn of_chosen<'a>(container: &Container<'a>, pod: &Pod<'a>) -> Vec<Remark<'a>> {
     for name in ["runAsUser", "runAsGroup"] {
         if pod.security(container, name).and_then(Node::plain) == Some(PROXY) {
             remarks.push(container.remark(format!(
-                "{name} is {PROXY}, the proxy's own: redirect rules leave its connections alone, and nothing judges them; \
+                "{name} is {PROXY}, the proxy's own: redirect rules let its connections be, and nothing judges them; \
                  give it another"
             )));
         }
@@ -127,6 +128,6 @@ pub(super) fn note<'a>(container: &Container<'a>) -> Option<Remark<'a>> {
     let hooks =
         ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop"];
     let exec = hooks.iter().find_map(|hook| container.node.at(hook)?.get("exec"))?;
-    let text = "an exec probe or hook is started by the runtime and not by the shim: what it connects to sees no identity";
+    let text = "an exec probe or hook is not started by the shim: what it connects to sees no identity";
     Some(container.remark_at(exec.line, text))
 }

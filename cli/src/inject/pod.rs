@@ -3,7 +3,7 @@
 use super::findings::Remark;
 use super::names::MESH;
 use crate::failure::Problem;
-use crate::yaml::{Fault, Kind, Node, Path};
+use crate::yaml::{Fault, Kind, Node, Path, unfilled};
 use core::fmt;
 
 /// The object that a pod is in.
@@ -108,6 +108,9 @@ pub(super) fn pod<'a>(path: &Path, node: &'a Node<'a>, object: Object) -> Result
         };
         return if known { Err(fault()) } else { Ok(None) };
     };
+    if let Some(name) = node.at("metadata.name").filter(|_| object.name.contains("{{")) {
+        return Err(Fault { line: name.line, problem: unfilled() });
+    }
     let path = if below.is_empty() { path.clone() } else { path.field(below) };
     Ok(Some(Pod { object, path, node: place }))
 }

@@ -16,7 +16,7 @@ pub(super) struct Selection<'a> {
 const OF_THE_MESH: &str = "is the mesh's own, and stays as it is";
 const UNDER_A_SHIM: &str = "starts a shim by itself, and stays as it is";
 const NOT_NAMED: &str = "is not named in procgate.dev/containers: what it connects to sees no identity";
-const INIT: &str = "is an init container, and stays as it is: what it connects to sees no identity; to give it one, name it \
+const INIT: &str = "is an init container, and stays as it is: what it connects to sees no identity; else name it \
                     in procgate.dev/containers with the others";
 
 /// Chooses. Nothing where the pod is to stay as it is.

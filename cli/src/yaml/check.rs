@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 
 /// Values of one document, as the tree's bound; aliases cost what they stand for.
-const MAX_NODES: usize = 4_000_000;
+const MAX_NODES: usize = 2_000_000;
 
 /// Whether `after` is what `before` becomes by these edits.
 pub(super) fn is_meant(before: &str, edits: &[Edit], after: &str) -> bool {

@@ -16,7 +16,7 @@ mod value;
 
 pub(crate) use edit::{Edit, Path};
 pub(crate) use node::{Kind, Node};
-pub(crate) use read::Fault;
+pub(crate) use read::{Fault, unfilled};
 pub(crate) use splice::edited;
 pub(crate) use stream::{Document, documents};
 pub(crate) use value::{Value, scalar};

@@ -13,7 +13,7 @@ pub(super) struct Page<'a> {
 impl<'a> Page<'a> {
     /// Looks how the document breaks lines, and whether it indents its lists.
     pub(super) fn new(text: &'a str, root: &Node<'_>) -> Self {
-        let line_break = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        let line_break = line_break(text);
         let page = Self { text, layout: Layout { column: 0, line_break, indented_lists: false } };
         let mut indented = None;
         root.walk(&mut |node| {
@@ -80,14 +80,7 @@ impl<'a> Page<'a> {
     pub(super) fn lines_behind(&self, end: usize, layout: Layout<'_>, lines: &[String]) -> (usize, String) {
         let place = self.line_behind(end);
         let indent = " ".repeat(layout.column);
-        let whole = self.text.get(..place).is_some_and(|before| before.ends_with('\n'));
-        let line = |line: &String| {
-            if whole {
-                format!("{indent}{line}{}", layout.line_break)
-            } else {
-                format!("{}{indent}{line}", layout.line_break)
-            }
-        };
+        let line = |line: &String| format!("{indent}{line}{}", layout.line_break);
         (place, lines.iter().map(line).collect())
     }
 
@@ -104,6 +97,11 @@ impl<'a> Page<'a> {
         let rest = self.text.get(place..).unwrap_or_default();
         rest.find('\n').map_or(self.text.len(), |at| place.saturating_add(at).saturating_add(1))
     }
+}
+
+/// How a text breaks its lines.
+pub(super) fn line_break(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
 /// Where the fields or items of a collection stand.

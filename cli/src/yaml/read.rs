@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Values of one document: more than all objects of a large cluster have in one List.
-const MAX_NODES: usize = 2_000_000;
+const MAX_NODES: usize = 1_000_000;
 
 /// What is wrong in a document.
 #[derive(Debug)]
@@ -191,7 +191,8 @@ fn node<'a>(kind: Kind<'a>, span: &Span) -> Node<'a> {
     Node { kind, start, end, column: span.start.col(), line: span.start.line() }
 }
 
-fn unfilled() -> Problem {
+/// What there is to say of `{{ … }}` where something else should be.
+pub(crate) fn unfilled() -> Problem {
     Problem::new("a template that nobody has filled in ({{ … }})")
         .next("render it first, with `helm template` for example, and give what comes out")
 }

@@ -41,9 +41,7 @@ impl Page<'_> {
         if !own_line {
             return next.map(|next| run.start..next.start);
         }
-        let end = self.line_behind(run.end);
-        let is_last = end == self.text.len() && !self.text.ends_with('\n');
-        Some(if is_last { line.saturating_sub(self.layout.line_break.len())..end } else { line..end })
+        Some(line..self.line_behind(run.end))
     }
 }
 

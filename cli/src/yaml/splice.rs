@@ -3,7 +3,7 @@
 use super::check;
 use super::edit::{Edit, Path, Step};
 use super::node::{Kind, Node};
-use super::page::Page;
+use super::page::{Page, line_break};
 use super::value::Value;
 use crate::failure::Problem;
 use core::cmp::Reverse;
@@ -19,7 +19,9 @@ pub(crate) fn edited(text: &str, root: &Node<'_>, edits: &[Edit]) -> Result<Stri
         Problem::new(format!("{path} is written in a way that cannot be edited"))
             .next("write it out, without anchors, aliases, tags and merged keys, one field or item to a line")
     };
-    let page = Page::new(text, root);
+    let end = if text.ends_with('\n') { "" } else { line_break(text) };
+    let whole = format!("{text}{end}");
+    let page = Page::new(&whole, root);
     let mut splices = Vec::new();
     let mut removed: BTreeMap<Path, BTreeSet<Step>> = BTreeMap::new();
     for edit in edits {
@@ -38,6 +40,7 @@ pub(crate) fn edited(text: &str, root: &Node<'_>, edits: &[Edit]) -> Result<Stri
         splices.extend(ranges.into_iter().map(|range| Splice { range, text: String::new(), depth }));
     }
     let after = page.apply(splices).ok_or_else(|| unsuited("what is to be changed"))?;
+    let after = after.strip_suffix(end).map_or_else(|| after.clone(), ToOwned::to_owned);
     if check::is_meant(text, edits, &after) { Ok(after) } else { Err(unsuited("the document")) }
 }
 
@@ -156,6 +159,7 @@ impl Page<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test that panics has done its work")]
 mod tests {
     use super::super::page::extents;
     use super::*;

@@ -45,6 +45,11 @@ fn bad_input_is_refused_with_its_place_and_nothing_is_written() {
             3,
             "a template that nobody has filled in",
         ),
+        (
+            "kind: Pod\nmetadata:\n  name: '{{ x }}'\nspec: {containers: [{name: a, command: [x]}]}\n",
+            3,
+            "a template that nobody has filled in",
+        ),
         ("{{- if .Values.x }}\nkind: Pod\n{{- end }}\n", 1, "a template that nobody has filled in"),
         ("kind: Pod\nspec:\n\tcontainers: []\n", 3, "indent with spaces"),
         ("kind: Pod\nkind: Pod\n", 2, "the field \"kind\" is there twice"),
@@ -120,4 +125,19 @@ fn an_image_without_a_digest_and_other_slips_of_the_line_are_refused() {
     assert!(refused(&one("command: [a]"), &["--pod-label", "tier"]).contains("has no label tier"));
     let ran = place.run_with_input(&["inject", "--trust-domain", "a b", "--shim-image", IMAGE], b"");
     assert!(ran.refused().starts_with("--trust-domain a b: "));
+}
+
+#[test]
+fn a_hostile_document_is_refused_within_bounds() {
+    let bomb: String = (1..9)
+        .map(|level| format!("b{level}: &b{level} [{}]\n", format!("*b{},", level - 1).repeat(10)))
+        .collect();
+    for (text, what) in [
+        (format!("a: {}\n", "[".repeat(5_000)), "recursion limit"),
+        (format!("kind: X\nitems:\n{}", "- a: b\n".repeat(400_000)), "more than 1000000 values"),
+        (format!("b0: &b0 [x]\n{bomb}{}", one("command: [a]")), "cannot be edited"),
+    ] {
+        let line = refused(&text, &[]);
+        assert!(line.contains(what), "{line}");
+    }
 }
