@@ -18,6 +18,18 @@ const FIRST_BYTES: &str = "network-stream";
 /// Reads first bytes for the HTTP filter behind it, and decides nothing.
 const HANDING_ON: &str = "network-before-http";
 
+/// What a configuration gives the plugin for a policy.
+#[derive(Debug)]
+pub(super) enum Given<'a> {
+    /// The bytes that it reads.
+    Text(Cow<'a, [u8]>),
+    /// Values that Envoy hands on in another form.
+    Struct,
+    Nothing,
+    /// Its configuration is not there to be read.
+    Elsewhere,
+}
+
 /// The plugin in one place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plugin<'a> {
@@ -34,11 +46,16 @@ impl<'a> Plugin<'a> {
             || ["name", "root_id", "vm_config.vm_id"].iter().any(|path| named(config.at(path)))
             || config.at("vm_config.code").mentions("procgate");
         let has_policy = || {
-            let text = policy_text(config.get("configuration"));
-            text.is_some_and(|(text, _)| {
-                let value = serde_json::from_slice(&text).unwrap_or_default();
-                ["version", "mode", "trust"].iter().all(|field| Tree::from(&value).get(field).exists())
-            })
+            let configuration = config.get("configuration");
+            let is_policy =
+                |tree: Tree<'_>| ["version", "mode", "trust"].iter().all(|it| tree.get(it).exists());
+            match given(configuration) {
+                Given::Text(text) => {
+                    serde_json::from_slice(&text).is_ok_and(|value| is_policy(Tree::from(&value)))
+                }
+                Given::Struct => is_policy(configuration.typed().1.get("value")),
+                Given::Nothing | Given::Elsewhere => false,
+            }
         };
         let is_plugin = if is_wasm { called || has_policy() } else { filter.is_unknown() && called };
         is_plugin.then_some(Self { filter })
@@ -63,10 +80,9 @@ impl<'a> Plugin<'a> {
         self.config().get("root_id").name()
     }
 
-    /// The bytes that it will read as its policy, and whether these are they to the byte. The inner nothing is
-    /// a plugin without a policy; the outer one, a plugin whose configuration is not there to be read.
-    pub(super) fn policy(self) -> Option<Option<(Cow<'a, [u8]>, bool)>> {
-        (!self.filter.is_unknown()).then(|| policy_text(self.config().get("configuration")))
+    /// What it will read as its policy.
+    pub(super) fn policy(self) -> Given<'a> {
+        if self.filter.is_unknown() { Given::Elsewhere } else { given(self.config().get("configuration")) }
     }
 
     fn config(self) -> Tree<'a> {
@@ -108,22 +124,15 @@ impl<'a> Plugin<'a> {
     }
 
     fn check_failure(self, place: &dyn fmt::Display, checks: &mut Checks) {
-        const ID: &str = "failure-policy";
+        let mut at = checks.at("failure-policy", place);
         let config = self.config();
         let policy = config.get("failure_policy");
         if policy.is("FAIL_OPEN", 3) || config.get("fail_open").is_true() {
-            checks.error(
-                ID,
-                place,
-                "after a crash of the plugin everything passes",
-                "set failure_policy: FAIL_RELOAD",
-            );
+            at.error("after a crash of the plugin everything passes", "set failure_policy: FAIL_RELOAD");
         } else if policy.is("FAIL_RELOAD", 1) {
-            checks.ok(ID, place, "a crash of the plugin fails what it was busy with, and nothing more");
+            at.ok("a crash of the plugin fails what it was busy with, and nothing more");
         } else {
-            checks.warn(
-                ID,
-                place,
+            at.warn(
                 "after a crash of the plugin its worker lets nothing pass until Envoy restarts",
                 "set failure_policy: FAIL_RELOAD",
             );
@@ -135,15 +144,14 @@ fn named(tree: Tree<'_>) -> bool {
     tree.name().contains("procgate")
 }
 
-/// The bytes that the plugin will read as its policy, and whether these are they: a `Struct` is written
-/// anew by Envoy.
-fn policy_text(configuration: Tree<'_>) -> Option<(Cow<'_, [u8]>, bool)> {
+fn given(configuration: Tree<'_>) -> Given<'_> {
     let (kind, message) = configuration.typed();
-    let value = message.get("value");
-    match kind.rsplit('.').next().unwrap_or_default() {
-        "StringValue" => Some((Cow::Borrowed(value.text()?.as_bytes()), true)),
-        "BytesValue" => Some((Cow::Owned(STANDARD.decode(value.text()?).ok()?), true)),
-        "Struct" => Some((Cow::Owned(serde_json::to_vec(value.value()?).ok()?), false)),
+    let text = || message.get("value").text();
+    let bytes = match kind.rsplit('.').next().unwrap_or_default() {
+        "StringValue" => text().map(|text| Cow::Borrowed(text.as_bytes())),
+        "BytesValue" => text().and_then(|text| STANDARD.decode(text).ok()).map(Cow::Owned),
+        "Struct" => return Given::Struct,
         _ => None,
-    }
+    };
+    bytes.map_or(Given::Nothing, Given::Text)
 }

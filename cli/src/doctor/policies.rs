@@ -3,20 +3,24 @@
 use super::chain::Coverage;
 use super::checks::Checks;
 use super::envoy::Configuration;
+use super::plugin::Given;
 use procgate_identity::Digest;
-use procgate_policy::{Mistakes, Mode, Policy};
+use procgate_policy::{Mistakes, Mode, Policy, RawLint, RawPolicy};
 use std::borrow::Cow;
 use std::rc::Rc;
 
 const ID: &str = "policy";
+const STRUCT: &str =
+    "the policy is a Struct, which Envoy hands on in protobuf's own form, and the plugin refuses";
+const AS_TEXT: &str = "put the policy into configuration, as JSON in a StringValue";
 
 /// A policy, read once however many places have it: a mesh puts it into hundreds.
 #[derive(Debug)]
 struct Known<'a> {
     text: Cow<'a, [u8]>,
-    /// Whether the plugin reads these very bytes: a `Struct` is written anew by Envoy.
-    exact: bool,
     read: Result<Policy, Mistakes>,
+    /// What it says, however it is written.
+    meaning: Option<RawPolicy>,
 }
 
 /// The policies of a configuration.
@@ -32,14 +36,12 @@ impl<'a> Policies<'a> {
             for plugin in Coverage::of(configuration, &chain).plugins() {
                 places = places.saturating_add(1);
                 match plugin.policy() {
-                    Some(Some((text, exact))) => policies.read(text, exact).check(&chain, checks),
-                    Some(None) => checks.error(
-                        ID,
-                        &chain,
-                        "the plugin has no policy, and refuses to start",
-                        "put the policy into configuration, as JSON in a StringValue",
-                    ),
-                    None => {}
+                    Given::Text(text) => policies.read(text).check(&chain, checks),
+                    Given::Struct => checks.error(ID, &chain, STRUCT, AS_TEXT),
+                    Given::Nothing => {
+                        checks.error(ID, &chain, "the plugin has no policy, and refuses to start", AS_TEXT);
+                    }
+                    Given::Elsewhere => {}
                 }
             }
         }
@@ -51,20 +53,21 @@ impl<'a> Policies<'a> {
         policies
     }
 
-    fn read(&mut self, text: Cow<'a, [u8]>, exact: bool) -> Rc<Known<'a>> {
+    fn read(&mut self, text: Cow<'a, [u8]>) -> Rc<Known<'a>> {
         let found = self.0.iter().find(|known| known.text == text).cloned();
         found.unwrap_or_else(|| {
             let read = Policy::from_json(&text);
-            let known = Rc::new(Known { text, exact, read });
+            let raw = RawPolicy::from_json(&text).ok();
+            let meaning = raw.map(|raw| RawPolicy { lint: RawLint::default(), ..raw });
+            let known = Rc::new(Known { text, read, meaning });
             self.0.push(Rc::clone(&known));
             known
         })
     }
 
-    /// The digests that the plugin publishes, as far as they are known.
+    /// The digests that the plugin publishes.
     pub(super) fn digests(&self) -> Vec<Digest> {
-        let exact = self.0.iter().filter(|known| known.exact);
-        exact.filter_map(|known| known.read.as_ref().ok()).map(Policy::sha256).collect()
+        self.good().map(Policy::sha256).collect()
     }
 
     /// Those that the plugin takes.
@@ -72,13 +75,16 @@ impl<'a> Policies<'a> {
         self.0.iter().filter_map(|known| known.read.as_ref().ok())
     }
 
+    /// Two that say the same in other words are one policy with two digests.
     fn check_same(&self, checks: &mut Checks) {
-        if self.0.len() > 1 {
+        let mut meanings: Vec<_> = self.0.iter().filter_map(|known| known.meaning.as_ref()).collect();
+        meanings.dedup();
+        if meanings.len() > 1 {
             let digests: Vec<_> = self.digests().iter().map(ToString::to_string).collect();
             checks.error(
                 ID,
                 "the configuration",
-                format!("the plugin has {} policies: {}", self.0.len(), digests.join(", ")),
+                format!("the plugin has policies that differ: {}", digests.join(", ")),
                 "give it the same in all places",
             );
         }
@@ -97,10 +103,9 @@ impl Known<'_> {
                 let next = "set mode: enforce when the log shows nothing unexpected";
                 checks.warn("mode", place, "the policy is in mode audit: everything passes", next);
             }
-            Ok(policy) if self.exact => {
+            Ok(policy) => {
                 checks.ok(ID, place, format!("the policy is good and enforced, {}", policy.sha256()));
             }
-            Ok(_) => checks.ok(ID, place, "the policy is good and enforced"),
         }
     }
 }

@@ -75,11 +75,6 @@ impl<'a> Tree<'a> {
         self.text() == Some(name) || self.number() == Some(number)
     }
 
-    /// The value itself.
-    pub(super) const fn value(self) -> Option<&'a Value> {
-        self.0
-    }
-
     /// The name of the message in an `Any`, and the message. What a mesh's control plane could not type is
     /// wrapped in a `TypedStruct`.
     pub(super) fn typed(self) -> (&'a str, Self) {

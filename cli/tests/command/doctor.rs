@@ -201,6 +201,13 @@ const LETS_SOMEBODY_THROUGH_OR_NOBODY: &[Mistake] = &[
     ("http", "http-filter.yaml", "      vm_config:", "      root_id: network\n      vm_config:", "root-id"),
     ("http", "http-filter.yaml", "\"version\":1", "\"version\":2", "policy"),
     ("tcp", "tcp-filter.yaml", "\"name\":\"pays\"", "\"name\":\"paid\"", "policy"),
+    (
+        "http",
+        "http-filter.yaml",
+        "google.protobuf.StringValue\n        value: |2\n",
+        "google.protobuf.Struct\n        value:\n",
+        "policy",
+    ),
     // Around it.
     (
         "http",
@@ -319,6 +326,18 @@ fn one_original_dst_after_proxy_protocol_is_safe_and_not_enough_for_who_sends_no
     change(&place, "tcp.yaml", "*original_dst", &format!("{{\"@type\": {kind}}}"));
     let ran = examine(&place, "tcp");
     assert_eq!((ran.code, found(&ran, "warning")), (0, vec!["order".into()]));
+}
+
+#[test]
+fn the_same_policy_in_other_words_is_the_same_policy() {
+    let place = rendered("tcp");
+    for (from, to) in
+        [("\"version\":1", "\"version\": 1"), ("\"rules\"", "\"lint\":{\"suppress\":[]},\"rules\"")]
+    {
+        change(&place, "tcp-filter.yaml", from, to);
+        let ran = examine(&place, "tcp");
+        assert_eq!((ran.code, found(&ran, "error"), found(&ran, "warning")), (0, vec![], vec![]), "{to}");
+    }
 }
 
 #[test]

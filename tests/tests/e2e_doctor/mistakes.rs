@@ -76,6 +76,28 @@ fn fail_open_lets_everybody_through_after_a_crash_and_is_found() {
     });
 }
 
+#[test]
+fn a_policy_as_a_struct_lets_nobody_through_and_is_found() {
+    let text = "type.googleapis.com/google.protobuf.StringValue\n        value: |2\n";
+    let values = "type.googleapis.com/google.protobuf.Struct\n        value:\n";
+    let policy = json!({
+        "version": 1,
+        "mode": "enforce",
+        "trust": {"domain": DOMAIN, "keys": [Key::new("2026-11").trusted_for(SCOPE)]},
+        "destinations": [{"name": "loopback", "cidrs": ["127.0.0.0/8"]}],
+        "rules": [{"name": "all", "allow": {"from": {"unidentified": true}, "to": {"destination": "loopback"}}}],
+    });
+    let upstream = Upstream::start();
+    for mistake in [None, Some((text, values.to_owned()))] {
+        let (wrong, mut setup) = (mistake.is_some(), Setup::new(policy.clone(), upstream.address()));
+        setup.amendments.extend(mistake);
+        let envoy = Envoy::start_with_any(setup);
+        let status = Connection::open(envoy.address()).ask(get("/charge/1", "")).status;
+        assert_eq!((status == 200, envoy.rejected_policies() > 0), (!wrong, wrong), "{status}");
+        assert_eq!(is_found(&envoy, "policy"), wrong);
+    }
+}
+
 /// tcp.yaml, under a policy by which anybody may reach one address, and the approved process all of loopback.
 fn preface_proxy(mistakes: &[Amendment]) -> (Envoy, Upstream, Key) {
     preface_proxy_with(mistakes, |_| {})
