@@ -11,6 +11,7 @@
 
 mod code;
 mod custody;
+mod image;
 mod interpreter;
 mod smuggling;
 mod streams;
