@@ -34,7 +34,7 @@ fn edit(text: &str, proposal: &Proposal) -> Result<String, Problem> {
     if policy.is_flow_style() {
         return Err(unsuited("is written in braces, in which no item can have its evidence behind it"));
     }
-    // To count through the list for each digest would take longer than all else.
+    // To count through the list for each digest would take longer than to add it.
     let processes = list(&policy, "processes");
     let processes: Vec<_> = processes.iter().flat_map(Sequence::values).collect();
     for addition in &proposal.additions {
@@ -49,41 +49,67 @@ fn edit(text: &str, proposal: &Proposal) -> Result<String, Problem> {
     let processes = proposal.processes.iter().map(|proposed| {
         item(&proposed.item.name, &noted(Some(Told::of(proposed).to_string())), &process(&proposed.item))
     });
-    append(&policy, "processes", processes)?;
     let destinations = proposal.destinations.iter();
-    append(&policy, "destinations", destinations.map(|item_| item(&item_.name, "", &destination(item_))))?;
+    let destinations = destinations.map(|item_| item(&item_.name, "", &destination(item_)));
     let rules = proposal.rules.iter().map(|proposed| {
         item(&proposed.item.name, &noted(Some(Told::of(proposed).to_string())), &rule(&proposed.item))
     });
-    append(&policy, "rules", rules)?;
-    Ok(document.to_string())
+    let lists: [(&str, Vec<String>); 3] = [
+        ("processes", processes.collect()),
+        ("destinations", destinations.collect()),
+        ("rules", rules.collect()),
+    ];
+    let lists = lists.into_iter().filter(|(_, items)| !items.is_empty());
+    let lists: Vec<_> = lists
+        .map(|(name, items)| Ok((begin(&policy, name, text)?, items)))
+        .collect::<Result<_, Problem>>()?;
+    Ok(fill(&document.to_string(), &lists))
+}
+
+/// Puts a mark where a list goes on, and begins one that is missing or empty. Each change of the document costs as much
+/// as its list is long, so that all items, one by one, would take minutes.
+fn begin(policy: &Mapping, name: &str, text: &str) -> Result<String, Problem> {
+    let mark = format!("procgate-goes-on-with-{name}");
+    let broken = || unsuited("has a list that cannot be added to");
+    if text.contains(&mark) {
+        return Err(broken());
+    }
+    match list(policy, name).filter(|list| !list.is_empty()) {
+        Some(list) if list.is_flow_style() => {
+            return Err(unsuited("has a list in brackets, in which no item can have its evidence behind it"));
+        }
+        Some(list) => list.push(mark.as_str()),
+        None => {
+            let first = Document::from_str(&format!("- {mark}\n")).map_err(|_| broken())?;
+            policy.set(name, first.as_sequence().ok_or_else(broken)?);
+        }
+    }
+    Ok(mark)
+}
+
+/// The text with these items in place of the lines that are a mark.
+fn fill(text: &str, lists: &[(String, Vec<String>)]) -> String {
+    let mut filled = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let marked = line.trim().strip_prefix("- ");
+        match lists.iter().find(|(mark, _)| marked == Some(mark)) {
+            None => filled.push_str(line),
+            Some((_, items)) => {
+                let indent: String = line.chars().take_while(|letter| *letter == ' ').collect();
+                for item in items {
+                    for (number, part) in item.lines().enumerate() {
+                        let dash = if number == 0 { "- " } else { "  " };
+                        [indent.as_str(), dash, part, "\n"].iter().for_each(|text| filled.push_str(text));
+                    }
+                }
+            }
+        }
+    }
+    filled
 }
 
 fn list(mapping: &Mapping, name: &str) -> Option<Sequence> {
     mapping.get_sequence(name)
-}
-
-/// Puts items behind those that a list of the policy has; a list that is missing or empty is begun.
-fn append(policy: &Mapping, name: &str, items: impl Iterator<Item = String>) -> Result<(), Problem> {
-    let broken = || unsuited("has a list that cannot be added to");
-    for text in items {
-        let document = Document::from_str(&text).map_err(|_| broken())?;
-        match list(policy, name).filter(|list| !list.is_empty()) {
-            Some(list) if list.is_flow_style() => {
-                return Err(unsuited(
-                    "has a list in brackets, in which no item can have its evidence behind it",
-                ));
-            }
-            Some(list) => list.push(document.as_mapping().ok_or_else(broken)?),
-            None => {
-                let indented = text.replace('\n', "\n  ");
-                let first =
-                    Document::from_str(&format!("- {}\n", indented.trim_end())).map_err(|_| broken())?;
-                policy.set(name, first.as_sequence().ok_or_else(broken)?);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// An item whose name has the evidence behind it.
