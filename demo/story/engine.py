@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 DEMO = Path(__file__).resolve().parent.parent
@@ -18,6 +19,8 @@ OLDEST_COMPOSE = (2, 20)
 IMAGES = ["procgate-sidecar", "procgate-tools"] + [f"procgate-demo-{of}" for of in ("setup", "app", "programs", "servers")]
 # Until something is there that has to come.
 LONGEST_WAIT = 30
+# How often it is looked for what comes after everything was taken down.
+LOOKS, SECONDS_BETWEEN_LOOKS = 3, 0.5
 
 
 class Refusal(Exception):
@@ -93,9 +96,23 @@ def up():
         raise Refusal(f"the pod does not start: {last_line(started.stderr)}")
 
 
+def left_over(project="procgate-demo"):
+    """Containers, volumes and networks of a compose project."""
+    label = f"label=com.docker.compose.project={project}"
+    listed = [run("docker", *what, "--quiet", "--filter", label).stdout
+              for what in (["ps", "--all"], ["volume", "ls"], ["network", "ls"])]
+    return "".join(listed).split()
+
+
 def down():
     """Takes everything down, with its volumes."""
-    compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5")
+    everything = ["--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5"]
+    compose(*everything)
+    # What a compose that failed or was interrupted had asked for, the engine still makes.
+    for _ in range(LOOKS):
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        if left_over():
+            compose(*everything)
 
 
 def execute(service, *command, user=None):
@@ -117,6 +134,7 @@ class Log:
 
     def __init__(self, service):
         container = compose("ps", "--quiet", service).stdout.strip()
+        there = run("docker", "logs", container).stdout.count("\n")
         self.lines = []
         self.records = []
         self.news = threading.Condition()
@@ -124,6 +142,9 @@ class Log:
                                         stderr=subprocess.DEVNULL, text=True)
         self.follower = threading.Thread(target=self.follow, daemon=True)
         self.follower.start()
+        # What was there before is nobody's answer.
+        with self.news:
+            self.news.wait_for(lambda: len(self.lines) >= there, LONGEST_WAIT)
 
     def follow(self):
         for line in self.process.stdout:
@@ -132,7 +153,7 @@ class Log:
                 self.lines.append(line)
                 if entry["procgate"]:
                     self.records.append(json.loads(entry["procgate"]))
-                    self.news.notify_all()
+                self.news.notify_all()
 
     def mark(self):
         """Where the log ends now."""

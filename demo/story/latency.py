@@ -4,6 +4,7 @@ keeps, in pods that differ in nothing but what stands in the table, in turns.
 
 import json
 import os
+import shutil
 import statistics
 from pathlib import Path
 
@@ -68,11 +69,12 @@ PODS = {
 
 
 class MeasuredPod:
-    """One of the pods; on failure, what is there of it stays until `end`."""
+    """One of the pods. What is there of it, on failure too, stays until `end`."""
 
     def __init__(self, number, files, shim):
         self.name = f"procgate-demo-latency-{number}"
         self.port = engine.PORT + 1 + number
+        self.folder = engine.OUT / self.name
         self.took = []
         self.number, self.files, self.shim = number, files, shim
 
@@ -83,12 +85,11 @@ class MeasuredPod:
 
     def begin(self, environment):
         """As compose.yaml has the pod."""
-        folder = engine.OUT / self.name
-        folder.mkdir(exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
         for name, text in (self.files or {}).items():
-            (folder / name).write_text(text)
+            (self.folder / name).write_text(text)
         inside = ["--network", f"container:{self.name}-pod"]
-        volumes = [f"{folder}:/own:ro", "procgate-demo_sidecar:/sidecar:ro"]
+        volumes = [f"{self.folder}:/own:ro", "procgate-demo_sidecar:/sidecar:ro"]
         if NOOP.exists():
             volumes.append(f"{NOOP}:/noop.wasm:ro")
         self.start("pod", "--network", "procgate-demo_mesh", "--ip", f"10.77.0.{100 + self.number}", "--publish",
@@ -115,6 +116,7 @@ class MeasuredPod:
 
     def end(self):
         engine.run("docker", "rm", "--force", *(f"{self.name}-{part}" for part in ("app", "sidecar", "rules", "pod")))
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def compare():

@@ -1,4 +1,4 @@
-"""The demo as its tests find it: where its modules are, how people call it, and what it may leave behind."""
+"""The demo as its tests find it: where its modules are, how people call it, and profiles for its containers."""
 
 import json
 import os
@@ -21,14 +21,6 @@ def play(*options, run=RUN, who=None, **environment):
     """demo/run.sh, as people call it; `who` are subprocess's words for another user."""
     return subprocess.run([run, *options], capture_output=True, text=True, check=False, timeout=300,
                           env=os.environ | environment, **(who or {}))
-
-
-def left_over(project="procgate-demo"):
-    """Containers, volumes and networks of a compose project."""
-    label = f"label=com.docker.compose.project={project}"
-    listed = [engine.run("docker", *what, "--quiet", "--filter", label).stdout
-              for what in (["ps", "--all"], ["volume", "ls"], ["network", "ls"])]
-    return "".join(listed).split()
 
 
 def profile(test, *less, error=1):

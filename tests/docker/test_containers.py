@@ -6,8 +6,11 @@ import threading
 import unittest
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 from harness import engine, profile
+
+import latency
 from pod import Pod, app_asks, curl, in_container
 
 POD, APP, SIDECAR = "procgate-demo-pod-1", "procgate-demo-app-1", "procgate-demo-sidecar-1"
@@ -176,6 +179,14 @@ class Containers(unittest.TestCase):
             statuses = Counter(asked.result() for asked in app)
             self.assertEqual(neighbour.result(), "403")
         self.assertEqual(statuses, {200: 200})
+
+    def test_every_pod_of_the_latency_table_serves_and_none_stays(self):
+        with mock.patch.multiple(latency, ROUNDS=2, REQUESTS=10):
+            medians = latency.compare()
+        self.assertGreaterEqual(len(medians), 4)
+        self.assertGreater(min(medians.values()), 0)
+        self.assertEqual(engine.run("docker", "ps", "--all", "--quiet", "--filter", "name=latency").stdout, "")
+        self.assert_serves()
 
 
 if __name__ == "__main__":

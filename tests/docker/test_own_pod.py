@@ -9,7 +9,7 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import ROOT, engine, left_over
+from harness import ROOT, engine
 
 PROJECT = "procgate-test-own"
 SUBJECT = "spiffe://shop.example/host/pod/container/app"
@@ -104,7 +104,7 @@ class OwnPod(unittest.TestCase):
         stranger = self.compose("exec", "-T", "app", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://shop/lib")
         self.assertEqual(stranger.stdout, "403", stranger.stderr)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1")
-        self.assertEqual(left_over(PROJECT), [])
+        self.assertEqual(engine.left_over(PROJECT), [])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import NO_SUCH_CALL, ROOT, RUN, engine, left_over, play, profile
+from harness import NO_SUCH_CALL, ROOT, RUN, engine, play, profile
 
 # Of before engine.OLDEST_COMPOSE.
 OLD_COMPOSE = "2.19.1"
@@ -20,6 +20,10 @@ NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 
 
 class Refusals(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        engine.down()
+
     def assert_told(self, played, code, told):
         """One line, which says this, and nothing else."""
         self.assertEqual((played.returncode, played.stdout), (code, ""), played.stderr)
@@ -28,7 +32,7 @@ class Refusals(unittest.TestCase):
 
     def assert_refused(self, told, **options):
         self.assert_told(play(**options), 2, told)
-        self.assertEqual(left_over(), [])
+        self.assertEqual(engine.left_over(), [])
 
     def folder(self):
         """A folder for the length of the test, which everybody may read."""
@@ -137,13 +141,13 @@ class Refusals(unittest.TestCase):
     def test_whoever_is_interrupted_on_the_way_takes_everything_down(self):
         played = subprocess.Popen([RUN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 60
-        while not left_over() and time.monotonic() < deadline and played.poll() is None:
+        while not engine.left_over() and time.monotonic() < deadline and played.poll() is None:
             time.sleep(0.05)
-        self.assertNotEqual(left_over(), [])
+        self.assertNotEqual(engine.left_over(), [])
         played.send_signal(signal.SIGTERM)
         _, errors = played.communicate(timeout=120)
         self.assertEqual((played.returncode, errors), (INTERRUPTED, "demo: interrupted; everything is taken down\n"))
-        self.assertEqual(left_over(), [])
+        self.assertEqual(engine.left_over(), [])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from harness import engine, left_over, play
+from harness import engine, play
 
 # docs/demo.md states them.
 MOST_SECONDS = 60
@@ -21,7 +21,7 @@ class Story(unittest.TestCase):
         self.assertLess(took, MOST_SECONDS)
         page = (engine.OUT / "graph.html").read_text()
         self.assertIn("checkout-charges", page)
-        self.assertEqual(left_over(), [])
+        self.assertEqual(engine.left_over(), [])
 
     def test_images_are_as_small_as_stated(self):
         for image, most in MOST_BYTES.items():
