@@ -18,6 +18,7 @@ mod calls;
 mod client;
 mod connect;
 mod crowd;
+mod download;
 mod envoy;
 mod fixture;
 mod logs;
@@ -47,6 +48,7 @@ fn main() -> io::Result<()> {
     match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [connect::WORD, to] => connect::connect_and_print(address(to)?),
         [crowd::WORD, to] => crowd::connect_when_told(address(to)?),
+        [download::WORD, from] => download::download_and_print(address(from)?),
         [calls::WORD] => calls::call_and_print(),
         [logs::WORD, records, flows] => logs::print(number(records)?, number(flows)?),
         [logs::POLICY_WORD] => logs::print_policy(),
@@ -71,7 +73,8 @@ fn compare() -> io::Result<()> {
     let decided = known_connections(&envoy, &chains, &fixture)?;
     drop(envoy);
     let (connect, crowd, calls) = (connect::measure(&shim)?, crowd::measure(&shim)?, calls::measure(&shim)?);
-    let report = table::Report { known, new, decided, connect, crowd, calls, memory };
+    let download = download::measure(&shim)?;
+    let report = table::Report { known, new, decided, connect, crowd, download, calls, memory };
     print!("{}", report.text());
     if let Some(path) = paths.json {
         std::fs::write(path, report.json())?;

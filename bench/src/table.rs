@@ -55,6 +55,7 @@ pub(crate) struct Report {
     pub(crate) decided: Vec<Series>,
     pub(crate) connect: Vec<Series>,
     pub(crate) crowd: Vec<Series>,
+    pub(crate) download: Vec<Series>,
     pub(crate) calls: Vec<(&'static str, Vec<Series>)>,
     pub(crate) memory: Vec<Series>,
 }
@@ -106,6 +107,15 @@ impl Report {
         // 10,000 a second for each core that the shim has.
         let what = ["shim's CPU for one of 64 threads, pidfd (us)", "the same, own-socket (us)"];
         bars.extend(what.into_iter().zip(&self.crowd).map(|(what, one)| bar(what, one, &none, 100.0)));
+        if let [_, splice, shim] = &self.download[..] {
+            // 80 % of its rate.
+            bars.push(bar(
+                "256 MB through the shim, over a splice proxy (ms)",
+                shim,
+                splice,
+                splice.quiet() / 4.0,
+            ));
+        }
         for (what, (_, ways)) in
             ["getppid(), over native (ns)", "read(), over native (ns)", "sendto(), over native (ns)"]
                 .into_iter()
@@ -125,6 +135,7 @@ impl Report {
             ("Envoy CPU per request, connection decided by a preface", "us", &self.decided),
             ("connect(), p50 as the program sees it", "us", &self.connect),
             ("Shim's CPU for each connect() of 64 threads", "us", &self.crowd),
+            ("256 MB downstream", "ms", &self.download),
             ("Envoy's memory with two workers", "MB", &self.memory),
         ];
         sections.extend(self.calls.iter().map(|(call, ways)| (*call, "ns", ways)));
@@ -169,6 +180,7 @@ impl Report {
             "connect": section(&self.connect),
             "crowd": section(&self.crowd),
             "calls_nanoseconds": self.calls.iter().map(|(call, ways)| ((*call).to_owned(), section(ways))).collect::<serde_json::Map<_, _>>(),
+            "download_milliseconds": section(&self.download),
             "memory_megabytes": section(&self.memory),
             "bars": bars,
         });
