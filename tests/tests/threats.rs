@@ -52,13 +52,10 @@ fn has(text: &str, test: &str) -> bool {
     let function = format!("fn {test}(");
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let is_marked = |at: usize| {
-        let above =
-            lines[..at].iter().rev().take_while(|line| line.starts_with("#[") || line.starts_with("//"));
-        let mut is_one = false;
-        above.into_iter().all(|line| {
-            is_one |= *line == "#[test]";
-            !line.starts_with("#[ignore")
-        }) && is_one
+        let above = lines[..at].iter().rev();
+        let above: Vec<_> =
+            above.take_while(|line| line.starts_with("#[") || line.starts_with("//")).collect();
+        above.contains(&&"#[test]") && !above.iter().any(|line| line.starts_with("#[ignore"))
     };
     let of_a_suite = [format!("\"{test}\","), format!("\"{test}{{")];
     lines.iter().enumerate().any(|(at, line)| line.starts_with(&function) && is_marked(at))
