@@ -72,7 +72,7 @@ fn a_failure_of_the_shim_is_125_and_the_program_is_not_started() {
 fn a_key_that_cannot_be_read_is_told_by_its_place_and_why() {
     let scratch = Scratch::new();
     let [malformed, closed] = ["malformed", "closed"].map(|name| scratch.file(name, "{\"kty\": \"oct\"}"));
-    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
     let fifo = scratch.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let mark = scratch.path().join("started");

@@ -7,7 +7,7 @@ use procgate_tests::wire::{Answer, Connection, HOST, Http2, frames, get, token_l
 
 /// How, the lines instead of a good token's, and the reason that the answer gives. Envoy itself turns
 /// down what is not HTTP, without a reason of ours.
-type Spoiled = (&'static str, fn(&str) -> Vec<u8>, Option<&'static str>);
+type Spoiled<T = Vec<u8>> = (&'static str, fn(&str) -> T, Option<&'static str>);
 
 const SPOILED: [Spoiled; 20] = [
     ("twice", |token| token_line(token).repeat(2).into(), Some("ambiguous-identity")),
@@ -79,7 +79,7 @@ fn a_spoiled_header_is_refused_by_its_own_name_and_harms_nobody() {
 /// As frames, since no library writes such fields.
 #[test]
 fn a_spoiled_header_over_http2_is_refused_by_its_own_name_and_harms_nobody() {
-    let spoiled: [(&str, fn(&str) -> String, Option<&str>); 7] = [
+    let spoiled: [Spoiled<String>; 7] = [
         ("empty", |_| String::new(), Some("malformed-identity")),
         ("padded", |token| format!("{token}="), Some("malformed-identity")),
         ("with a NUL", |token| format!("{token}\0"), None),
