@@ -31,6 +31,7 @@ fn main() {
     write("preface", "cut", &tlv[..tlv.len() - 1]);
     protocols(&token);
     streams();
+    begun();
     policies();
     write("record", "full", record().to_json().as_bytes());
     write("record", "sparse", br#"{"v":1,"time":"2027-01-15T08:00:00.000000000Z","id":"1","mode":"audit","decision":"deny","reason":"no-identity","direction":"inbound"}"#);
@@ -108,6 +109,30 @@ fn streams() {
     http2("intruder", &[settings, frame(1, 0, 1, start), data, frame(9, 4, 1, end)]);
     http2("the_start_of_a_frame_was_kept", &[frame(4, 0, 0, &[]), frame(1, 4, 1, b"block")[..5].to_vec()]);
     http2("field", &[frame(1, 4, 1, &header::hpack_field("mine"))]);
+}
+
+/// What a program begins with for which the shim begins TLS. The blocks are those of RFC 7541 appendix C.
+fn begun() {
+    let plain = b"\x82\x86\x84\x41\x0fwww.example.com";
+    let compressed = b"\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff";
+    let spelled = b"\x82\x86\x84\x10\x0a:authority\x04a:80";
+    let padded = [&[2, 0, 0, 0, 0, 9], &plain[..], &[0, 0]].concat();
+    let settings = frame(4, 0, 0, &[0, 3, 0, 0, 0, 100]);
+    for (name, flags, block) in [
+        ("plain", 4, &plain[..]),
+        ("compressed", 4, compressed),
+        ("spelled_out", 5, spelled),
+        ("padded", 0x2c, &padded),
+    ] {
+        let frames = [&settings[..], &frame(1, flags, 1, block), b"more"].concat();
+        write("authority", name, &frames);
+        write("spoken", name, &[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &*frames].concat());
+    }
+    write("spoken", "get", b"GET /a HTTP/1.1\r\naccept: */*\r\nHost: payments:8443\r\n\r\nmore");
+    write("spoken", "two_hosts", b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n");
+    write("spoken", "old", b"GET / HTTP/1.0\n\n");
+    write("spoken", "tls", b"\x16\x03\x01\x00\x05");
+    write("spoken", "mail", b"EHLO a\r\n");
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {

@@ -12,12 +12,14 @@ use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
 pub mod hello;
-pub mod inject;
-// Of the shim and of the tests' harness these files alone: the rest of both takes minutes to build.
+pub mod stream;
+// Of the shim and of the tests' harness these files alone, and those that `tls` names: the rest of both takes minutes
+// to build.
 #[path = "../../shim/src/inject/mod.rs"]
-pub mod injector;
+pub mod inject;
 #[path = "../../tests/src/oracle.rs"]
 pub mod oracle;
+pub mod tls;
 
 /// The time of every check.
 pub const NOW: UnixNanos = UnixNanos(1_800_000_000_000_000_000);

@@ -1,6 +1,6 @@
 //! Running the shim's injector over a stream that arrives in pieces.
 
-use crate::injector::Injector;
+use crate::inject::Injector;
 
 /// The token that is injected.
 pub const TOKEN: &str = "head.payload.signature";

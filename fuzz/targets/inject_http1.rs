@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use procgate_fuzz::inject::{TOKEN, pieces, split, whole};
+use procgate_fuzz::stream::{TOKEN, pieces, split, whole};
 use procgate_identity::carrier::header;
 
 /// What the injector waits for, in bytes: see the shim's inject/http1.rs.

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use procgate_fuzz::inject::{TOKEN, pieces, split, whole};
+use procgate_fuzz::stream::{TOKEN, pieces, split, whole};
 use procgate_identity::carrier::header;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

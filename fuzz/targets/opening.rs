@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use procgate_fuzz::inject::split;
+use procgate_fuzz::stream::split;
 use procgate_identity::MAX_TOKEN_BYTES;
 use procgate_identity::carrier::opening::{Opening, Reader, Unreadable};
 use procgate_identity::carrier::proxy_v2::{MAX_PREFACE, decode};

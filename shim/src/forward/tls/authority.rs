@@ -35,10 +35,11 @@ pub(super) fn find(mut frames: &[u8]) -> Authority {
     }
 }
 
-/// The part of the header block in a HEADERS frame, padding included (RFC 9113 section 6.2).
+/// The part of the header block in a HEADERS frame (RFC 9113 section 6.2).
 fn fragment(mut payload: &[u8], flags: u8) -> Option<&[u8]> {
     if flags & PADDED != 0 {
-        payload = payload.split_first()?.1;
+        let (padding, rest) = payload.split_first()?;
+        payload = rest.get(..rest.len().checked_sub(usize::from(*padding))?)?;
     }
     if flags & PRIORITY != 0 {
         payload = payload.split_first_chunk::<5>()?.1;
@@ -167,6 +168,8 @@ mod tests {
         assert_eq!(in_block(&block).as_deref(), Some("a:80"));
         assert_eq!(in_block(&long), None);
         assert_eq!(in_block(b"\x41\x01\xff"), None);
+        let in_padding = [&[6][..], b"\x82\x41\x04a:80"].concat();
+        assert_eq!(find(&frame(1, 0xc, &in_padding)), Authority::Known(None));
     }
 
     proptest! {
