@@ -22,7 +22,7 @@ fn the_policy_and_the_module_stand_in_all_manifests() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.out.contains("kubectl apply -k out/overlays/audit"), "{ran:?}");
     for file in ["http/http.yaml", "base/network.yaml", "receiver/http.yaml", "traffic-extension/http.yaml"] {
-        let text = place.read(&format!("out/{file}"));
+        let text = place.read(format!("out/{file}"));
         assert!(
             text.contains("oci://registry.example/procgate:1") && text.contains(MODULE[3]),
             "{file}: {text}"

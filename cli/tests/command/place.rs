@@ -71,7 +71,7 @@ impl Place {
     pub(crate) fn run_measured(&self, line: &[&str], result: &str) -> f64 {
         let script = r#"result=$1; shift; "$0" "$@" >"$result" 2>/dev/null || exit; times"#;
         let mut command =
-            self.command("sh".as_ref(), &["-c", script, env!("CARGO_BIN_EXE_procgate"), result]);
+            self.command_of("sh".as_ref(), &["-c", script, env!("CARGO_BIN_EXE_procgate"), result]);
         let ran: Ran = command.args(line).stdin(Stdio::null()).output().unwrap().into();
         assert_eq!(ran.code, 0, "{ran:?}");
         // The shell's own, and below it its children's: user and system, as 0m1.50s.
