@@ -85,13 +85,14 @@ soak: wasm wasm-crash shim cli ## connections by the million, for some four hour
 fuzz: ## fuzz targets, each for so long: make fuzz SECONDS=60 TARGETS="token judge"
 	@scripts/fuzz $(or $(SECONDS),10) $(TARGETS)
 
-# Where memory is handled by hand is the shim's sys/; the others show what their libraries do. The stable compiler
-# comes with the sanitizer, and RUSTC_BOOTSTRAP lets it use it. Miri is in no released compiler.
+# Where memory is handled by hand is the shim's sys/, which needs the kernel: so its tests run the shim as a program, too.
+# The others show what their libraries do. The stable compiler comes with the sanitizer, and RUSTC_BOOTSTRAP lets it use
+# it. Miri is in no released compiler.
 SANITIZED := -p procgate-identity -p procgate-policy -p procgate-shim
 sanitize: ## the core's and the shim's tests under the address sanitizer
 	@export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address
 	set -x
-	cargo test --locked --target $$(rustc -vV | sed -n 's/^host: //p') --target-dir $(TARGET)/sanitize $(SANITIZED) --lib
+	cargo test --locked --target $$(rustc -vV | sed -n 's/^host: //p') --target-dir $(TARGET)/sanitize $(SANITIZED) --tests
 
 lint: ## format, clippy, dependencies, spelling
 	@deny=$$(scripts/install-cargo cargo-deny 0.20.2 --locked)
