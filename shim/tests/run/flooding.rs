@@ -13,8 +13,8 @@ const REQUEST: &str =
     "c = socket.create_connection((HOST, PORT)); c.sendall(b'GET / HTTP/1.1\\r\\n\\r\\n'); c.recv(1)";
 /// Reading it takes seconds. It is sparse, and takes no room.
 const HUGE: u64 = 2 << 30;
-/// Reading it takes longer than starting a process.
-const LARGE: u64 = 256 << 20;
+/// Reading it takes longer than starting and killing a process, also where nothing else runs.
+const LARGE: u64 = 1 << 30;
 /// More than the shim remembers: see MAX_FILES in its attest/cache.rs.
 const FILES: u32 = 1_100;
 
