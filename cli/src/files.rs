@@ -4,6 +4,7 @@ use crate::failure::Problem;
 use procgate_identity::{Digest, Hasher};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -98,10 +99,15 @@ pub(crate) fn digest_of(mut source: impl Read) -> io::Result<Digest> {
 /// is interrupted leaves nothing behind. What is there and no file, /dev/null for example, is not replaced
 /// by one.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Problem> {
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+    let before = fs::metadata(path).ok();
+    if before.as_ref().is_some_and(|metadata| !metadata.is_file()) {
         return Err(Problem::new("is there and no file").in_file(path).next("choose another name"));
     }
-    let fill = |file: &mut File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let fill = |file: &mut File| {
+        // Whoever may not read what is there may not read what takes its place.
+        before.as_ref().map_or(Ok(()), |metadata| file.set_permissions(metadata.permissions()))?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all())
+    };
     let nameless = nameless(path).and_then(|mut file| {
         fill(&mut file)?;
         match give_name(&file, path) {
@@ -122,12 +128,17 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Problem> {
 }
 
 /// Writes a folder with these files whole or not at all, in the place of one that has no others.
-pub(crate) fn write_folder_whole(folder: &Path, files: &[(&str, String)]) -> Result<(), Problem> {
+pub(crate) fn write_folder_whole(folder: &Path, files: &[(String, String)]) -> Result<(), Problem> {
+    // Without a slash at its end, which would put what is beside it into it; of a link, the folder that it leads to.
+    let folder = &fs::canonicalize(folder).unwrap_or_else(|_| folder.components().collect());
     if let Some(strange) = other_than(folder, files) {
         let what = format!("has {}, which is not written by this command", strange.display());
         return Err(Problem::new(what).in_file(folder).next("choose a folder of its own"));
     }
     let beside = beside(folder);
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let made = parent.map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::create_dir(&beside));
+    made.map_err(|error| unwritable(folder, &error))?;
     let written = fill_folder(&beside, files).and_then(|()| {
         match rustix::fs::renameat_with(CWD, &beside, CWD, folder, RenameFlags::EXCHANGE) {
             // There was none before.
@@ -140,30 +151,31 @@ pub(crate) fn write_folder_whole(folder: &Path, files: &[(&str, String)]) -> Res
     written.map_err(|error| unwritable(folder, &error))
 }
 
-fn fill_folder(folder: &Path, files: &[(&str, String)]) -> io::Result<()> {
-    if let Some(parent) = folder.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::create_dir(folder)?;
+fn fill_folder(folder: &Path, files: &[(String, String)]) -> io::Result<()> {
     for (name, text) in files {
         let path = folder.join(name);
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        let mut file = File::create_new(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        File::create_new(path)?.write_all(text.as_bytes())?;
     }
-    Ok(())
+    // Once for all: there may be thousands.
+    Ok(rustix::fs::syncfs(File::open(folder)?)?)
 }
 
-/// Something in a folder, or in one of its folders, that is none of these files.
-fn other_than(folder: &Path, files: &[(&str, String)]) -> Option<PathBuf> {
-    let known = |path: &Path| files.iter().any(|(name, _)| path == folder.join(name));
+/// Something in a folder, or in one of its folders, that is none of these files, or that cannot be looked into.
+fn other_than(folder: &Path, files: &[(String, String)]) -> Option<PathBuf> {
+    let known: BTreeSet<_> = files.iter().map(|(name, _)| folder.join(name)).collect();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).ok()?.flatten() {
+        let entries = match fs::read_dir(&next) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && next == folder => return None,
+            Err(_) => return Some(next),
+        };
+        for entry in entries {
+            let Ok(entry) = entry else { return Some(next) };
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                _ if known(&entry.path()) => {}
+                Ok(kind) if kind.is_file() && known.contains(&entry.path()) => {}
                 _ => return Some(entry.path()),
             }
         }
@@ -262,26 +274,65 @@ mod tests {
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
+    fn files(names: &[&str], text: &str) -> Vec<(String, String)> {
+        names.iter().map(|name| ((*name).to_owned(), text.to_owned())).collect()
+    }
+
     #[test]
     fn a_folder_is_replaced_whole_and_nothing_stays_beside_it() {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().join("parent/manifests");
         for text in ["old", "new"] {
-            write_folder_whole(&folder, &[("a/list", text.into()), ("b/list", text.into())]).unwrap();
+            write_folder_whole(&folder, &files(&["a/list", "b/list"], text)).unwrap();
             assert_eq!(fs::read_to_string(folder.join("b/list")).unwrap(), text);
         }
         assert_eq!(fs::read_dir(directory.path().join("parent")).unwrap().count(), 1);
     }
 
     #[test]
+    fn a_folder_may_be_named_with_a_slash_or_by_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let [folder, link] = ["manifests/", "link"].map(|name| directory.path().join(name));
+        write_folder_whole(&folder, &files(&["list"], "old")).unwrap();
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        for name in [&folder, &link] {
+            write_folder_whole(name, &files(&["list"], "new")).unwrap();
+        }
+        assert_eq!(fs::read_to_string(folder.join("list")).unwrap(), "new");
+        assert!(fs::symlink_metadata(link).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_file_in_the_folder_s_place_stays_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("policy.yaml");
+        fs::write(&path, "policy").unwrap();
+        assert!(write_folder_whole(&path, &files(&["list"], "new")).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "policy");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn a_folder_with_something_else_in_it_stays_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().join("manifests");
-        write_folder_whole(&folder, &[("a/list", "old".into())]).unwrap();
+        write_folder_whole(&folder, &files(&["a/list"], "old")).unwrap();
         fs::write(folder.join("a/mine"), "mine").unwrap();
-        assert!(write_folder_whole(&folder, &[("a/list", "new".into())]).is_err());
+        assert!(write_folder_whole(&folder, &files(&["a/list"], "new")).is_err());
         assert_eq!(fs::read_to_string(folder.join("a/list")).unwrap(), "old");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_s_mode_stays() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret");
+        write_whole(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        write_whole(&path, "new").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

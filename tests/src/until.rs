@@ -10,13 +10,21 @@ const PAUSE: Duration = Duration::from_millis(5);
 ///
 /// # Panics
 /// Says what was waited for when [`SOON`] is over.
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + SOON;
+pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    until_within(SOON, what, ask)
+}
+
+/// The same for what may take longer.
+///
+/// # Panics
+/// Says what was waited for when the time is over.
+pub fn until_within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited {SOON:?} in vain for {what}");
+        assert!(Instant::now() < deadline, "waited {limit:?} in vain for {what}");
         std::thread::sleep(PAUSE);
     }
 }

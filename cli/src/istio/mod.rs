@@ -2,6 +2,7 @@
 
 mod manifests;
 mod module;
+mod parts;
 pub(crate) mod render;
 mod workload;
 

@@ -2,13 +2,14 @@
 
 use super::manifests::{self, TEMPLATES};
 use super::module::Module;
+use super::parts;
 use super::workload::Workload;
 use crate::failure::{Failure, Problem};
 use crate::files;
 use crate::policy::document;
 use crate::report::Report;
 use core::fmt;
-use procgate_policy::Mode;
+use procgate_policy::{Mode, RawPolicy};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -41,6 +42,10 @@ pub(crate) struct Args {
     /// A label of the pods that it is for, instead of all of the namespace. May be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     workload: Vec<String>,
+    /// A folder for each service account that the policy's processes name, with what concerns it alone, for pods that
+    /// have the account's name in this label.
+    #[arg(long, value_name = "LABEL", conflicts_with = "workload")]
+    per_workload: Option<String>,
     /// What a crash of the plugin does. Either way nothing passes by it.
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     fail: Fail,
@@ -66,8 +71,11 @@ enum Fail {
 #[derive(Debug, Serialize)]
 pub(crate) struct Written {
     folder: String,
-    files: Vec<&'static str>,
-    /// Bytes of the policy, which each proxy gets in each place that has it.
+    files: usize,
+    /// Service accounts that have a part of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workloads: Option<usize>,
+    /// Bytes of the policy, which each proxy gets in each place that has it; of the largest part.
     policy_bytes: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
@@ -76,20 +84,57 @@ pub(crate) struct Written {
 /// Renders all manifests, and writes them only if there is nothing wrong.
 pub(crate) fn run(args: &Args) -> Result<Written, Failure> {
     let module = Module::new(&args.module, args.sha256.as_deref())?;
-    let workload = Workload::new(&args.namespace, &args.workload)?;
     let raw = document::load(&args.policy)?.raw;
-    let policy = serde_json::to_value(&raw).map_err(|error| Problem::new(error).in_file(&args.policy))?;
-    let policy_bytes = policy.to_string().len();
-    let parameters = parameters(args, &module, &workload, policy);
-    let rendered = TEMPLATES.iter().map(|(path, template)| (*path, manifests::fill(template, &parameters)));
-    let rendered: Vec<_> = rendered.collect();
-    files::write_folder_whole(&args.out, &rendered)?;
     let mut warnings = Vec::new();
     if raw.mode == Mode::Audit {
         warnings.push("the policy says mode: audit; each overlay sets its own, audit and enforce".to_owned());
     }
-    let files = rendered.iter().map(|(path, _)| *path).collect();
-    Ok(Written { folder: args.out.display().to_string(), files, policy_bytes, warnings })
+    let mut files = Vec::new();
+    let mut policy_bytes = 0;
+    let mut render = |folder: &str, workload: &Workload, policy: &RawPolicy| -> Result<(), Failure> {
+        let policy =
+            serde_json::to_value(policy).map_err(|error| Problem::new(error).in_file(&args.policy))?;
+        policy_bytes = policy_bytes.max(policy.to_string().len());
+        let parameters = parameters(args, &module, workload, policy);
+        let filled = TEMPLATES
+            .iter()
+            .map(|(path, text)| (format!("{folder}{path}"), manifests::fill(text, &parameters)));
+        files.extend(filled);
+        Ok(())
+    };
+    let workloads = match &args.per_workload {
+        None => {
+            render("", &Workload::new(&args.namespace, &args.workload)?, &raw)?;
+            None
+        }
+        Some(label) => {
+            let accounts = parts::accounts(&raw, &args.namespace).ok_or_else(|| {
+                let what = format!("no process names a service account in the namespace {}", args.namespace);
+                Problem::new(what).in_file(&args.policy).next("give processes their serviceAccount")
+            })?;
+            for account in &accounts {
+                let workload = Workload::new(&args.namespace, &[format!("{label}={account}")])?;
+                let part = raw.of_workload(&args.namespace, account);
+                if part.trust.keys.is_empty() {
+                    let what = format!("no key may sign for the service account {account}");
+                    return Err(Problem::new(what)
+                        .in_file(&args.policy)
+                        .next("add one to trust.keys")
+                        .into());
+                }
+                render(&parts::folder(account), &workload, &part)?;
+            }
+            files.extend(parts::gathered(&accounts));
+            warnings.push(format!(
+                "pods whose label {label} names none of these {} accounts get no plugin: nothing of theirs is judged",
+                accounts.len()
+            ));
+            Some(accounts.len())
+        }
+    };
+    files::write_folder_whole(&args.out, &files)?;
+    let folder = args.out.display().to_string();
+    Ok(Written { folder, files: files.len(), workloads, policy_bytes, warnings })
 }
 
 fn parameters(args: &Args, module: &Module, workload: &Workload, policy: Value) -> Vec<manifests::Parameter> {
@@ -131,8 +176,14 @@ impl Report for Written {
 
 impl fmt::Display for Written {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { folder, files, policy_bytes, .. } = self;
-        writeln!(out, "wrote {} files to {folder}, with a policy of {policy_bytes} bytes", files.len())?;
+        let Self { folder, files, workloads, policy_bytes, .. } = self;
+        match workloads {
+            None => writeln!(out, "wrote {files} files to {folder}, with a policy of {policy_bytes} bytes")?,
+            Some(count) => writeln!(
+                out,
+                "wrote {files} files to {folder} for {count} workloads, with policies of at most {policy_bytes} bytes"
+            )?,
+        }
         writeln!(out, "see what it would refuse:  kubectl apply -k {folder}/overlays/audit")?;
         writeln!(out, "then refuse it:            kubectl apply -k {folder}/overlays/enforce")
     }

@@ -52,6 +52,74 @@ fn a_folder_with_somebody_s_own_files_stays_as_it_is() {
     assert_eq!(place.read("out/base/network.yaml"), before);
 }
 
+/// A policy of so many workloads with 20 rules each.
+fn mesh(place: &Place, workloads: u32) {
+    let digest = "a".repeat(64);
+    let key = |account: &str| {
+        format!(
+            "    - jwk: {{kty: OKP, crv: Ed25519, kid: {account}, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}}\n      \
+             scope: spiffe://shop.example/ns/shop/sa/{account}/container/\n"
+        )
+    };
+    let mut parts = [String::new(), String::new(), String::new(), String::new()];
+    for number in 0..workloads {
+        let account = format!("w{number}");
+        parts[0] += &key(&account);
+        parts[1] += &format!(
+            "  - {{name: {account}, namespace: shop, serviceAccount: {account}, exe: [\"sha256:{digest}\"]}}\n"
+        );
+        for rule in 0..20 {
+            let name = format!("{account}-{rule}");
+            parts[2] += &format!("  - {{name: {name}, hosts: [{name}.shop.example]}}\n");
+            parts[3] += &format!(
+                "  - {{name: {name}, allow: {{from: {{process: {account}}}, to: {{destination: {name}, ports: [443]}}}}}}\n"
+            );
+        }
+    }
+    let [keys, processes, destinations, rules] = parts;
+    let text = format!(
+        "version: 1\nmode: enforce\ntrust:\n  domain: shop.example\n  keys:\n{keys}processes:\n{processes}\
+         destinations:\n{destinations}rules:\n{rules}"
+    );
+    place.write("policy.yaml", text.as_bytes());
+}
+
+#[test]
+fn each_of_many_workloads_gets_its_own_part() {
+    let place = Place::new();
+    mesh(&place, 100);
+    let line = [
+        "istio",
+        "render",
+        "--policy",
+        "policy.yaml",
+        "--namespace",
+        "shop",
+        "--out",
+        "out",
+        "--per-workload",
+        "app",
+    ];
+    let ran = place.run(&[&line[..], &MODULE].concat());
+    assert!(ran.out.contains("for 100 workloads, with policies of at most 3"), "{ran:?}");
+    let one = place.read("out/workloads/w7/base/network.yaml");
+    assert!(
+        one.contains("w7-19") && !one.contains("w70") && one.contains(r#"{"labels":{"app":"w7"}}"#),
+        "{one}"
+    );
+}
+
+#[test]
+fn a_policy_without_service_accounts_has_no_parts() {
+    let place = shop("enforce");
+    let ran = render(&place, &[&MODULE[..], &["--per-workload", "app"]].concat());
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.err.contains("give processes their serviceAccount") && !place.path("out").exists(),
+        "{ran:?}"
+    );
+}
+
 #[test]
 fn a_mistake_is_named_and_nothing_is_written() {
     let place = shop("enforce");

@@ -12,6 +12,7 @@ mod read_rule;
 pub(crate) mod reader;
 mod rule;
 mod spelling;
+mod workload;
 mod write;
 
 pub(crate) use bounds::MAX_METHOD;

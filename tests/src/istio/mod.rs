@@ -10,7 +10,14 @@ pub use sidecar::{PROXY, Sidecar, Visit, Visitor, answered};
 
 use crate::program::Program;
 use crate::tokens::{DOMAIN, Key, SCOPE};
+use crate::until::until_within;
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Asks until there is an answer: a control plane takes seconds, on a busy machine a minute.
+pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    until_within(Duration::from_secs(120), what, ask)
+}
 
 /// What the tests' manifests are rendered for, in enforce mode.
 fn policy(key: &Key, curl: &Program) -> Value {

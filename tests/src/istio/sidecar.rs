@@ -1,12 +1,12 @@
 //! A pod of the mesh: Istio's own redirect rules, its node agent with upstream Envoy, and the programs in it.
 
 use super::cluster::{Cluster, ISTIOD, SERVERS, printed};
+use super::eventually;
 use crate::netns::Namespace;
 use crate::pod::run_as_checkout;
 use crate::process::{Finished, Running, run, succeed};
 use crate::tokens::{DOMAIN, Key};
 use crate::tools;
-use crate::until::until;
 use crate::wire;
 use procgate_policy::Record;
 use rustix::process::{Pid, Signal, kill_process};
@@ -102,7 +102,7 @@ impl Sidecar {
 
     /// Waits until the proxy serves.
     pub fn wait_until_ready(&mut self) {
-        until("the proxy to be ready", || {
+        eventually("the proxy to be ready", || {
             let ended = self.agent.ended();
             assert!(ended.is_none(), "the agent ended: {}", ended.unwrap_or_default());
             let network = &self.network;
@@ -123,7 +123,7 @@ impl Sidecar {
     pub fn visit(&self, to: SocketAddr, arguments: &[&str], visitor: Visitor) -> Visit {
         let before = self.cluster.records(to).len();
         let finished = self.ask(to, arguments, visitor);
-        let records = until("the connection's record", || {
+        let records = eventually("the connection's record", || {
             let records = self.cluster.records(to).split_off(before);
             (!records.is_empty()).then_some(records)
         });
@@ -135,7 +135,7 @@ impl Sidecar {
     pub fn ask(&self, to: SocketAddr, arguments: &[&str], visitor: Visitor) -> Finished {
         let mut command = self.caller(to, visitor);
         if !matches!(visitor, Visitor::Shell(_)) {
-            command.args(["-sSv", "--max-time", "10", "--noproxy", "*"]);
+            command.args(["-sSv", "--max-time", "5", "--noproxy", "*"]);
             command.arg("--cacert").arg(self.cluster.authority.place()).args(arguments);
         }
         let finished = run(&mut command);
@@ -276,7 +276,7 @@ fn secrets(cluster: &Cluster, app: &str, folder: &Path) {
     let token =
         printed(cluster.kubectl().args(["-n", "shop", "create", "token", app, "--audience", "istio-ca"]));
     fs::write(tokens.join("istio-token"), token.trim_end()).unwrap();
-    let root = until("istiod's certificate", || {
+    let root = eventually("istiod's certificate", || {
         let mut get = cluster.kubectl();
         get.args([
             "-n",

@@ -2,9 +2,8 @@
 
 use crate::{Test, built};
 use libtest_mimic::Failed;
-use procgate_tests::istio::Cluster;
+use procgate_tests::istio::{Cluster, eventually};
 use procgate_tests::process::{Finished, run};
-use procgate_tests::until::until;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -62,7 +61,7 @@ fn deny(cluster: &Arc<Cluster>) -> Result<(), Failed> {
 
 fn denied(cluster: &Cluster) -> Result<(), Failed> {
     let ways = ways();
-    until("the policy to hold", || (!create(cluster, &pod(&ways[0].0)).status.success()).then_some(()));
+    eventually("the policy to hold", || (!create(cluster, &pod(&ways[0].0)).status.success()).then_some(()));
     for (change, why) in &ways {
         let finished = create(cluster, &pod(change));
         if finished.status.success() || !finished.stderr.contains(why) {
@@ -86,7 +85,7 @@ fn audit(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let objects = built(cluster, "admission/audit");
     cluster.apply(&objects);
     let [(change, why), ..] = ways();
-    let warned = until("a warning", || {
+    let warned = eventually("a warning", || {
         let finished = create(cluster, &pod(&change));
         finished.stderr.contains("Warning").then_some(finished)
     });

@@ -3,9 +3,8 @@
 use crate::operations::{APPROVED, expect, objects};
 use crate::{Stage, Test};
 use libtest_mimic::Failed;
-use procgate_tests::istio::{Cluster, SERVERS, Visitor};
+use procgate_tests::istio::{Cluster, SERVERS, Visitor, eventually};
 use procgate_tests::process::{Running, succeed};
-use procgate_tests::until::until;
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -48,7 +47,7 @@ fn registry(cluster: &Cluster) -> Running {
     );
     let mut serve = cluster.world.command("docker-registry");
     let mut running = Running::start(serve.arg("serve").arg(cluster.file(&config)));
-    until("the registry", || {
+    eventually("the registry", || {
         let ended = running.ended();
         assert!(ended.is_none(), "the registry ended: {}", ended.unwrap_or_default());
         cluster.world.within(|| std::net::TcpStream::connect((SERVERS, 5000)).ok())

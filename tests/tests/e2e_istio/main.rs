@@ -15,6 +15,7 @@ use procgate_identity::RefusalReason;
 use procgate_policy::Reason;
 use procgate_tests::istio::{Cluster, Sidecar, Visit, Visitor};
 use procgate_tests::process::run;
+use procgate_tests::skip::leave_out;
 use procgate_tests::tools;
 use serde_json::Value;
 use std::fs;
@@ -126,6 +127,9 @@ fn main() -> ExitCode {
     // Rows share a pod and addresses, and a visit's record is the next one of its address.
     arguments.test_threads = Some(1);
     let cluster = if arguments.list { None } else { Cluster::start() };
+    if cluster.is_none() && !arguments.list {
+        leave_out("Istio's control plane is not here: make test-istio");
+    }
     let enforced = cluster.as_ref().map(|cluster| Arc::new(Stage::of(cluster, "overlays/enforce")));
     let mut trials = Vec::new();
     for row in ROWS {
@@ -220,20 +224,17 @@ fn strict(cluster: &Arc<Cluster>) -> Result<(), Failed> {
 
 fn header_only(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let stage = Stage::of(cluster, "overlays/header-only");
-    let http = row("http_service_by_header");
-    let address = http.to.parse()?;
-    for (visitor, promised) in [(Visitor::Approved("header"), "200"), (Visitor::Neighbour, "403")] {
-        let finished = stage.pod.ask(address, http.arguments, visitor);
-        if !finished.stderr.contains(&format!("< HTTP/1.1 {promised} ")) {
-            return Err(format!("{visitor:?}: {promised} was promised: {finished}").into());
-        }
-    }
+    by_header(&stage)?;
     let other = stage.pod.ask(UNLISTED.parse()?, ASK_UNLISTED, Visitor::Neighbour);
     if other.stdout.contains("hello") { Ok(()) } else { Err(other.to_string().into()) }
 }
 
 fn traffic_extension(cluster: &Arc<Cluster>) -> Result<(), Failed> {
-    let stage = Stage::of(cluster, "traffic-extension");
+    by_header(&Stage::of(cluster, "traffic-extension"))
+}
+
+/// Nothing logs here: what is told is the status.
+fn by_header(stage: &Stage) -> Result<(), Failed> {
     let http = row("http_service_by_header");
     let address = http.to.parse()?;
     for (visitor, promised) in [(Visitor::Approved("header"), "200"), (Visitor::Neighbour, "403")] {
@@ -293,7 +294,8 @@ fn trial<T: Send + 'static>(
     subject: Option<T>,
     assert: impl FnOnce(&T) -> Result<(), Failed> + Send + 'static,
 ) -> Trial {
-    Trial::test(name, move || subject.map_or(Ok(()), |subject| assert(&subject)))
+    let absent = subject.is_none();
+    Trial::test(name, move || subject.map_or(Ok(()), |subject| assert(&subject))).with_ignored_flag(absent)
 }
 
 fn only_the_approved_program(stage: &Stage, row: &Row) -> Result<(), Failed> {

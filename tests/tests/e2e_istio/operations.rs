@@ -2,11 +2,10 @@
 
 use crate::{ASK_UNLISTED, Stage, Test, UNLISTED, row};
 use libtest_mimic::Failed;
-use procgate_tests::istio::{Cluster, SERVERS, Visitor, answered};
-use procgate_tests::process::{Finished, Running, resident_kilobytes, run};
+use procgate_tests::istio::{Cluster, SERVERS, Visitor, answered, eventually};
+use procgate_tests::process::{Running, resident_kilobytes, run};
 use procgate_tests::tokens::{Key, SCOPE};
 use procgate_tests::tools;
-use procgate_tests::until::until;
 use serde_json::{Value, json};
 use std::fs;
 use std::sync::Arc;
@@ -43,38 +42,38 @@ pub(crate) fn expect(stage: &Stage, visitor: Visitor, promised: [bool; 2], when:
 
 /// Until a visitor gets through to both, or to neither.
 fn until_all(stage: &Stage, visitor: Visitor, through: bool, what: &str) {
-    until(what, || (gets_through(stage, visitor) == [through; 2]).then_some(()));
+    eventually(what, || (gets_through(stage, visitor) == [through; 2]).then_some(()));
 }
 
-/// The approved program, which asks over one connection, many times a second.
+/// The policy without the rule that lets through what is not HTTP.
+fn without_servers(cluster: &Cluster) -> Value {
+    let mut policy = cluster.policy();
+    policy["rules"].as_array_mut().unwrap().retain(|rule| rule["name"] != "curl-uses-servers");
+    policy
+}
+
+/// The approved program, which asks over one connection, many times a second, until it is ended.
 fn steady(stage: &Stage) -> Running {
     let http = row("http_service");
     let mut curl = stage.pod.caller(http.to.parse().unwrap(), APPROVED);
-    curl.args([
-        "-sS",
-        "--noproxy",
-        "*",
-        "--rate",
-        "40/s",
-        "-o",
-        "/dev/null",
-        "-w",
-        "%{http_code} %{num_connects}\n",
-    ]);
-    curl.args(["-H", "host: web.shop.svc.cluster.local", "http://10.66.1.10/charge/[1-400]"]);
-    Running::start(&mut curl)
+    // To standard error, which is not kept back.
+    let told = "%{stderr}%{http_code} %{num_connects}\n";
+    curl.args(["-sS", "--noproxy", "*", "--rate", "40/s", "-o", "/dev/null", "-w", told]);
+    curl.args(["-H", "host: web.shop.svc.cluster.local", "http://10.66.1.10/charge/[1-100000]"]);
+    let mut client = Running::start(&mut curl);
+    eventually("the first answer", || client.stderr().contains("200 1\n").then_some(()));
+    client
 }
 
-/// All of its requests were answered, on the connection of the first.
-fn undisturbed(client: Running) -> Result<(), Failed> {
-    let Finished { stdout, stderr, .. } = client.finish();
-    let lines: Vec<_> = stdout.lines().collect();
-    let connects = lines.iter().filter(|line| line.ends_with(" 1")).count();
-    if lines.len() == 400 && lines.iter().all(|line| line.starts_with("200 ")) && connects == 1 {
-        return Ok(());
+/// It has been answered to the last, on the connection of its first request.
+fn undisturbed(mut client: Running) -> Result<(), Failed> {
+    if let Some(end) = client.ended() {
+        return Err(format!("it has ended: {end}").into());
     }
-    let others: Vec<_> = lines.iter().filter(|line| **line != "200 0").collect();
-    Err(format!("{} answers, {connects} connections: {others:?}\n{stderr}", lines.len()).into())
+    let told = client.stderr();
+    let answers = told.lines().filter(|line| line.len() == 5 && line.as_bytes()[3] == b' ');
+    let others: Vec<_> = answers.filter(|line| *line != "200 0").collect();
+    if others == ["200 1"] { Ok(()) } else { Err(format!("{others:?}\n{told}").into()) }
 }
 
 fn enforced_while_it_runs(cluster: &Arc<Cluster>) -> Result<(), Failed> {
@@ -91,18 +90,17 @@ fn policies(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let mut stage = Stage::of(cluster, "overlays/enforce");
     expect(&stage, APPROVED, [true; 2], "at first")?;
     let client = steady(&stage);
-    let mut stricter = cluster.policy();
-    stricter["rules"].as_array_mut().unwrap().retain(|rule| rule["name"] != "curl-uses-servers");
+    let stricter = without_servers(cluster);
     let module = cluster.module();
     let good = objects(cluster, &stricter, &["--module", &module]);
     cluster.apply(&good);
-    until("the new policy", || (gets_through(&stage, APPROVED) == [false, true]).then_some(()));
+    eventually("the new policy", || (gets_through(&stage, APPROVED) == [false, true]).then_some(()));
     // As somebody who edits the manifests by hand would break it.
     let bad =
         good.replace("\\\"version\\\":1,", "\\\"version\\\":99,").replace("version: 1\n", "version: 99\n");
     assert_ne!(good, bad);
     cluster.apply(&bad);
-    until("the plugin's complaint", || stage.pod.log().contains("version").then_some(()));
+    eventually("the plugin's complaint", || stage.pod.log().contains("configuration refused").then_some(()));
     expect(&stage, APPROVED, [false, true], "with a bad policy")?;
     expect(&stage, Visitor::Neighbour, [false; 2], "with a bad policy")?;
     undisturbed(client)
@@ -127,13 +125,13 @@ fn rotation(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     };
     assert!(asks(&cluster.key) && !asks(&next), "the next key is not trusted yet");
     cluster.apply(&trusting(json!([cluster.key.trusted_for(SCOPE), next.trusted_for(SCOPE)])));
-    until("the next key to be trusted", || asks(&next).then_some(()));
+    eventually("the next key to be trusted", || asks(&next).then_some(()));
     if !asks(&cluster.key) {
         return Err("both keys are trusted".into());
     }
     undisturbed(client)?;
     cluster.apply(&trusting(json!([next.trusted_for(SCOPE)])));
-    until("the old key to be refused", || (!asks(&cluster.key)).then_some(()));
+    eventually("the old key to be refused", || (!asks(&cluster.key)).then_some(()));
     if asks(&next) { Ok(()) } else { Err("the next key is trusted".into()) }
 }
 
@@ -142,11 +140,10 @@ fn modules(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let client = steady(&stage);
     let next = cluster.folder().join("procgate-next.wasm");
     fs::copy(tools::wasm_that_crashes(), &next)?;
-    let mut stricter = cluster.policy();
-    stricter["rules"].as_array_mut().unwrap().retain(|rule| rule["name"] != "curl-uses-servers");
+    let stricter = without_servers(cluster);
     let module = format!("file://{}", next.display());
     cluster.apply(&objects(cluster, &stricter, &["--module", &module]));
-    until("the next module with its policy", || {
+    eventually("the next module with its policy", || {
         (gets_through(&stage, APPROVED) == [false, true]).then_some(())
     });
     if !String::from_utf8_lossy(&stage.pod.admin("/config_dump")).contains("procgate-next.wasm") {
@@ -186,17 +183,16 @@ fn module_away(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let mut python = cluster.world.command("python3");
     python.args(["-m", "http.server", "8099", "--bind", &SERVERS.to_string(), "--directory"]).arg(&served);
     let server = Running::start(&mut python);
-    until("the server", || cluster.world.within(|| std::net::TcpStream::connect((SERVERS, 8099)).ok()));
+    eventually("the server", || cluster.world.within(|| std::net::TcpStream::connect((SERVERS, 8099)).ok()));
     // Whatever is pushed next has the agent try again.
     cluster.apply(&objects(cluster, &relabelled(cluster), &remote));
     until_all(&stage, APPROVED, true, "the module to be fetched");
     expect(&stage, Visitor::Neighbour, [false; 2], "with the module")?;
     // A policy needs no server once the node has the module.
     drop(server);
-    let mut stricter = cluster.policy();
-    stricter["rules"].as_array_mut().unwrap().retain(|rule| rule["name"] != "curl-uses-servers");
+    let stricter = without_servers(cluster);
     cluster.apply(&objects(cluster, &stricter, &remote));
-    until("the new policy", || (gets_through(&stage, APPROVED) == [false, true]).then_some(()));
+    eventually("the new policy", || (gets_through(&stage, APPROVED) == [false, true]).then_some(()));
     // A module that is nowhere lets nobody through in its place.
     let nowhere = format!("http://{SERVERS}:8099/next.wasm");
     cluster.apply(&objects(cluster, &cluster.policy(), &["--module", &nowhere, "--sha256", &"0".repeat(64)]));

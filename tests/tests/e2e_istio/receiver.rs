@@ -4,10 +4,9 @@
 use crate::{CHECKOUT, Stage, Test, visit};
 use libtest_mimic::Failed;
 use procgate_policy::Direction;
-use procgate_tests::istio::{Cluster, Sidecar, Visitor};
+use procgate_tests::istio::{Cluster, Sidecar, Visitor, eventually};
 use procgate_tests::process::run;
 use procgate_tests::tokens::claims;
-use procgate_tests::until::until;
 use procgate_tests::wire::token_line;
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,7 +35,7 @@ fn both_ends(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     // By its own proxy, over mutual TLS.
     visit(&stage.pod, SERVICE.parse()?, ASK, Visitor::Approved("proxy-v2"))?;
     let recorded = |reason: &str| {
-        until("the receiver's record", || {
+        eventually("the receiver's record", || {
             let records = cluster.records(POD);
             let mut inbound = records.iter().filter(|record| record.direction == Direction::Inbound);
             inbound.any(|record| record.reason.code() == reason).then_some(())
