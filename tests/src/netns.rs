@@ -58,7 +58,7 @@ impl Namespace {
     /// Plugs this one into such a network, with an address of its /24 that no other has; the network leads on.
     pub fn plug_into(&self, network: &Self, own: Ipv4Addr, address: Ipv4Addr) {
         let (here, there) = (self.holder.id().to_string(), network.holder.id().to_string());
-        let socket = format!("to-{}", own.octets()[3]);
+        let socket = socket(own);
         succeed(Command::new("ip").args([
             "link", "add", "eth0", "netns", &here, "type", "veth", "peer", "name", &socket, "netns", &there,
         ]));
@@ -66,6 +66,12 @@ impl Namespace {
         succeed(self.command("ip").args(["addr", "add", &format!("{own}/24"), "dev", "eth0"]));
         succeed(self.command("ip").args(["link", "set", "eth0", "up"]));
         succeed(self.command("ip").args(["route", "add", "default", "via", &address.to_string()]));
+    }
+
+    /// Pulls the plug of whoever has this address out of this network, without waiting until the kernel has put
+    /// its namespace away.
+    pub fn unplug(&self, own: Ipv4Addr) {
+        succeed(self.command("ip").args(["link", "del", &socket(own)]));
     }
 
     /// A program that is to run in here.
@@ -87,6 +93,11 @@ impl Namespace {
         let done = std::thread::scope(|scope| scope.spawn(enter).join());
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
+}
+
+/// The end of a cable in the network that it is plugged into.
+fn socket(own: Ipv4Addr) -> String {
+    format!("to-{}", own.octets()[3])
 }
 
 impl Default for Namespace {

@@ -28,6 +28,7 @@ pub const PROXY: u32 = 1337;
 pub struct Sidecar {
     cluster: Arc<Cluster>,
     agent: Running,
+    address: Ipv4Addr,
     /// Its network.
     pub network: Namespace,
     folder: PathBuf,
@@ -97,7 +98,7 @@ impl Sidecar {
         let folder = cluster.folder().join(&name);
         secrets(cluster, app, &folder);
         let agent = Running::start(&mut start_agent(cluster, &network, app, &name, address, &folder));
-        Self { cluster: Arc::clone(cluster), agent, network, folder }
+        Self { cluster: Arc::clone(cluster), agent, address, network, folder }
     }
 
     /// Waits until the proxy serves.
@@ -220,6 +221,8 @@ impl Drop for Sidecar {
         // The agent will be killed and cannot end it.
         let envoy = self.envoy().and_then(|envoy| Pid::from_raw(i32::try_from(envoy).ok()?));
         let _ = envoy.map(|envoy| kill_process(envoy, Signal::KILL));
+        // Another pod may get the address.
+        self.cluster.world.unplug(self.address);
     }
 }
 
