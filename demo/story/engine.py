@@ -19,8 +19,8 @@ OLDEST_COMPOSE = (2, 20)
 IMAGES = ["procgate-sidecar", "procgate-tools"] + [f"procgate-demo-{of}" for of in ("setup", "app", "programs", "servers")]
 # Until something is there that has to come.
 LONGEST_WAIT = 30
-# How often it is looked for what comes after everything was taken down.
-LOOKS, SECONDS_BETWEEN_LOOKS = 3, 0.5
+# How often in a row nothing is to be found after everything was taken down, and how often it is looked at most.
+LOOKS, MOST_LOOKS, SECONDS_BETWEEN_LOOKS = 4, 40, 0.5
 
 
 class Refusal(Exception):
@@ -69,8 +69,10 @@ def check():
     if missing:
         build = "docker compose -f demo/compose.yaml --profile images build"
         raise Refusal(f"no image {', '.join(missing)}: `{build}`, or where no registry can be reached `make demo-docker`")
-    shim = run("docker", "run", "--rm", "--network", "none", "--user", "1000:1000", "--cap-drop", "ALL", "--security-opt",
-               "no-new-privileges", "--entrypoint", "/procgate-shim", "procgate-demo-app", "check", "--output", "json")
+    # Not labelled as part of the demo, which its image is: it ends by itself.
+    confined = ["--network", "none", "--user", "1000:1000", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    shim = run("docker", "run", "--rm", "--label", "com.docker.compose.project=", *confined,
+               "--entrypoint", "/procgate-shim", "procgate-demo-app", "check", "--output", "json")
     if not shim.stdout.startswith("{"):
         raise Refusal(f"the engine runs no container: {last_line(shim.stderr)}")
     for fact in json.loads(shim.stdout)["facts"]:
@@ -109,9 +111,11 @@ def down():
     everything = ["--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5"]
     compose(*everything)
     # What a compose that failed or was interrupted had asked for, the engine still makes.
-    for _ in range(LOOKS):
+    found = []
+    while len(found) < MOST_LOOKS and (len(found) < LOOKS or any(found[-LOOKS:])):
         time.sleep(SECONDS_BETWEEN_LOOKS)
-        if left_over():
+        found.append(bool(left_over()))
+        if found[-1]:
             compose(*everything)
 
 
