@@ -218,6 +218,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn records_that_are_not_looked_for_are_kept_once_all_the_same() {
+        let plain = RECORD.replace("\\u00e9", "a");
+        let spaced = json!({"procgate": plain}).to_string().replacen(':', ": ", 1);
+        for line in [format!(r#"{{"procgate":{plain}}}"#), spaced] {
+            let mut recogniser = Recogniser::default();
+            let alike = ["7f", "80"].map(|id| {
+                let other = line.replace("7f", id);
+                let found = recogniser.record(other.as_bytes()).unwrap().unwrap();
+                assert_eq!(found.record.id, id);
+                found.alike
+            });
+            assert!(alike[0].is_some() && alike[0] == alike[1], "{line}: {alike:?}");
+        }
+    }
+
+    #[test]
+    fn long_records_are_read_each_time() {
+        let mut recogniser = Recogniser::default();
+        let plain = RECORD.replace("\\u00e9", "a");
+        for id in ["7f".to_owned(), "x".repeat(60_000), "80".to_owned()] {
+            let text = plain.replace("7f", &id);
+            for line in [text.clone(), json!({"procgate": text}).to_string()] {
+                let found = recogniser.record(line.as_bytes()).unwrap().unwrap();
+                assert_eq!(found.record.id, id);
+                assert_eq!(found.alike.is_some(), id.len() == 2);
+            }
+        }
+    }
+
     /// A record in one of the ways in which it stands in lines, at times damaged in one place.
     fn line() -> impl Strategy<Value = String> {
         let name = prop_oneof![Just("/app/x"), Just("/app/\u{e9}\u{1f600}"), Just(r#"","path":"/x"}"#)];

@@ -2,9 +2,10 @@
 //! of a process to a place. Such a record is not parsed: a copy of the earlier one gets its time, id and path.
 
 use core::hash::BuildHasher as _;
+use core::sync::atomic::{AtomicU64, Ordering};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use procgate_identity::UnixNanos;
-use procgate_policy::{MAX_RECORD_BYTES, Record};
+use procgate_policy::Record;
 use std::borrow::Cow;
 
 /// Records that are kept: flows of a large pod, with some addresses each. When there are more, all are
@@ -12,6 +13,8 @@ use std::borrow::Cow;
 const MAX_KEPT: usize = 16_384;
 /// Bytes of what recurs: a usual record has some 500. Of longer ones the memory would be too much.
 const MAX_RECURRING: usize = 2_048;
+/// Bytes of the whole text: time, id and path are kept too, with the record.
+const MAX_TEXT: usize = 2 * MAX_RECURRING;
 
 /// A record's text as it was found in a log.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +79,7 @@ impl<'t> Parts<'t> {
             None => (rest, None),
         };
         let plain = recurring.starts_with(spelling.after_id) && is_plain(id) && path.is_none_or(is_plain);
-        let short = text.len() <= MAX_RECORD_BYTES && recurring.len() <= MAX_RECURRING;
+        let short = text.len() <= MAX_TEXT && recurring.len() <= MAX_RECURRING;
         let time = Record::read_time(time).filter(|_| plain && short)?;
         Some(Self { time, id, recurring, path })
     }
@@ -90,39 +93,51 @@ fn before_path<'t>(text: &'t str, spelling: &Spelling) -> Option<(&'t str, &'t s
     recurring.ends_with(spelling.before_path).then_some((recurring, path))
 }
 
+/// The time in which some records are kept, from one forgetting of all to the next. No two readings of logs have
+/// one in common, so that what is known of the records of one is never taken for that of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Round(u64);
+
+impl Round {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// Which records of a log are alike: but for time, id and path they say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Alike {
-    /// How often all were forgotten before.
-    round: u64,
+    round: Round,
     place: usize,
 }
 
 /// What was worked out about a record, for those that are alike.
 #[derive(Debug)]
 pub(crate) struct Memo<T> {
-    round: u64,
+    /// None as long as nothing is known.
+    round: Option<Round>,
     list: Vec<Option<T>>,
 }
 
 impl<T> Default for Memo<T> {
     fn default() -> Self {
-        Self { round: 0, list: Vec::new() }
+        Self { round: None, list: Vec::new() }
     }
 }
 
 impl<T> Memo<T> {
     /// What is known of these.
     pub(crate) fn get(&self, alike: Option<Alike>) -> Option<&T> {
-        let alike = alike.filter(|alike| alike.round == self.round)?;
+        let alike = alike.filter(|alike| Some(alike.round) == self.round)?;
         self.list.get(alike.place)?.as_ref()
     }
 
     /// Keeps what is known of these, as long as such records are kept.
     pub(crate) fn set(&mut self, alike: Option<Alike>, known: T) {
         let Some(Alike { round, place }) = alike else { return };
-        if round != self.round {
-            (self.round, self.list) = (round, Vec::new());
+        if self.round != Some(round) {
+            (self.round, self.list) = (Some(round), Vec::new());
         }
         if place >= self.list.len() {
             self.list.resize_with(place.saturating_add(1), || None);
@@ -144,14 +159,21 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// The records that were seen, each as the last one like it was.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Recurring {
     kept: Vec<(Box<str>, Record<'static>)>,
-    round: u64,
+    round: Round,
     /// The hash of what recurs in each, and its place in the list.
     places: HashTable<(u64, usize)>,
     /// Seeded: what is hashed was chosen by others.
     hashes: DefaultHashBuilder,
+}
+
+impl Default for Recurring {
+    fn default() -> Self {
+        let (kept, places, hashes) = Default::default();
+        Self { kept, round: Round::new(), places, hashes }
+    }
 }
 
 impl Recurring {
@@ -177,13 +199,17 @@ impl Recurring {
         self.kept.get(alike.place).map(|(_, record)| record)
     }
 
-    /// Keeps what this text was parsed to.
+    /// Keeps what this text was parsed to, unless one like it is kept: not every text is looked for before it is
+    /// parsed.
     pub(super) fn keep(&mut self, found: Found<'_>, record: &Record<'_>) -> Option<Alike> {
+        if let Some(alike) = self.find(found) {
+            return Some(alike);
+        }
         let parts = Parts::of(found)?;
         if self.kept.len() >= MAX_KEPT {
             self.kept.clear();
             self.places.clear();
-            self.round = self.round.saturating_add(1);
+            self.round = Round::new();
         }
         let (hash, place) = (self.hashes.hash_one(parts.recurring), self.kept.len());
         self.places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
@@ -223,11 +249,42 @@ mod tests {
         let long =
             TEXT.replace("no-identity\"", &format!("no-identity\",\"detail\":\"{}\"", "x".repeat(2_000)));
         let escaped = TEXT.replace("7f", r#"\",\\"#);
-        for text in [&long, &escaped, &TEXT.replace("7f", r#"7\u00e9f"#)] {
+        let [long_id, long_path] = ["7f", "/a"].map(|short| TEXT.replace(short, &"x".repeat(4_000)));
+        for text in [&long, &long_id, &long_path, &escaped, &TEXT.replace("7f", r#"7\u00e9f"#)] {
             let mut recurring = Recurring::default();
             assert_eq!(keep(&mut recurring, text), None, "{text}");
             assert_eq!(recurring.find(Found::Object(text)), None, "{text}");
         }
+    }
+
+    #[test]
+    fn one_like_a_long_one_is_kept_and_the_long_one_is_not_written_over_it() {
+        let mut recurring = Recurring::default();
+        keep(&mut recurring, TEXT);
+        for short in ["7f", "/a"] {
+            assert_eq!(recurring.find(Found::Object(&TEXT.replace(short, &"x".repeat(4_000)))), None);
+        }
+        assert!(recurring.find(Found::Object(TEXT)).is_some());
+    }
+
+    #[test]
+    fn records_that_are_alike_are_kept_once() {
+        let mut recurring = Recurring::default();
+        let first = keep(&mut recurring, TEXT);
+        let other = TEXT.replace("7f", "80");
+        assert_eq!(keep(&mut recurring, &other), first);
+        assert_eq!((recurring.kept.len(), recurring.places.len()), (1, 1));
+        assert_eq!(first.and_then(|alike| recurring.last(alike)), Some(&Record::parse(&other).unwrap()));
+    }
+
+    #[test]
+    fn what_is_known_of_one_reading_s_records_is_not_known_of_another_s() {
+        let [one, other] = [(); 2].map(|()| keep(&mut Recurring::default(), TEXT));
+        let mut memo = Memo::default();
+        memo.set(one, "one");
+        assert_eq!((memo.get(one), memo.get(other)), (Some(&"one"), None));
+        memo.set(other, "other");
+        assert_eq!((memo.get(one), memo.get(other)), (None, Some(&"other")));
     }
 
     #[test]
