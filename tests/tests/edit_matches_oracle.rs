@@ -52,13 +52,14 @@ fn what_is_proposed_allows_the_connection_and_is_all_that_allows_anything_new() 
     for case in 1..=POLICIES {
         let dice = &mut Dice(case);
         let raw = policy(dice, &trust());
+        let compiled = Policy::new(&raw).unwrap();
         for _ in 0..CONNECTIONS {
             let identity = &identities[dice.below(IDENTITIES as u64) as usize];
             let claims = (!dice.chance(15)).then(|| identity.claims());
             let speaker = claims.map_or(Speaker::Nobody, Speaker::Known);
             let destination = connection(dice);
             let expected = oracle::judge(&raw, speaker, &destination);
-            let proposed = allow(&raw, claims, &destination);
+            let proposed = allow(&raw, &compiled, claims, &destination);
             let outcome = match &proposed {
                 Ok(edit) => {
                     check(&raw, edit, speaker, &destination);

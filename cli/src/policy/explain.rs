@@ -111,8 +111,8 @@ pub(super) fn answer(
     let compared = rule.or(explanation.nearest).and_then(|name| held_against(&explanation, name));
     let allowed = finding.reason == Reason::Allowed;
     let refused = matches!(question.speaker, Speaker::Refused(_));
-    let edit = (!allowed && !refused)
-        .then(|| Proposal::to_allow(&document.raw, question.speaker.claims(), &destination));
+    let edit =
+        (!allowed && !refused).then(|| Proposal::to_allow(document, question.speaker.claims(), &destination));
     let mut warnings = question.warnings(finding.reason);
     if !refused && finding.reason != Reason::DeniedByRule {
         warnings.extend(question.left_open(&document.policy));

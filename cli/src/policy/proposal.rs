@@ -1,10 +1,11 @@
 //! What to add to a policy, as it is shown.
 
+use super::document::Document;
 use crate::escape::{escape, escape_message};
 use core::fmt;
 use procgate_identity::Claims;
+use procgate_policy::Destination;
 use procgate_policy::edit::{self, Step};
-use procgate_policy::{Destination, RawPolicy};
 use serde::Serialize;
 
 /// The smallest edit that allows a connection, or why there is none.
@@ -41,11 +42,11 @@ impl From<Step> for Added {
 impl Proposal {
     /// Looks for one.
     pub(super) fn to_allow(
-        policy: &RawPolicy,
+        document: &Document,
         claims: Option<&Claims>,
         destination: &Destination<'_>,
     ) -> Self {
-        match edit::allow(policy, claims, destination) {
+        match edit::allow(&document.raw, &document.policy, claims, destination) {
             Ok(edit) => {
                 Self::Add { add: edit.steps.into_iter().map(Into::into).collect(), broad: edit.broad }
             }

@@ -72,19 +72,21 @@ impl fmt::Display for NoEdit {
     }
 }
 
-/// Proposes what to add so that the policy allows a connection of somebody with these claims, taken for
-/// verified, or of nobody known.
+/// Proposes what to add so that the policy, which is given as written and compiled, allows a connection of somebody
+/// with these claims, taken for verified, or of nobody known.
 ///
 /// # Errors
 /// Nothing can or should be added.
 pub fn allow(
-    policy: &RawPolicy,
+    raw: &RawPolicy,
+    compiled: &Policy,
     claims: Option<&Claims>,
     destination: &Destination<'_>,
 ) -> Result<Edit, NoEdit> {
-    let mut edit = Edit { policy: policy.clone(), steps: Vec::new(), broad: Vec::new() };
+    let mut edit = Edit { policy: raw.clone(), steps: Vec::new(), broad: Vec::new() };
+    let mut edited;
+    let mut policy = compiled;
     for _ in 0..=MAX_STEPS {
-        let policy = Policy::new(&edit.policy).map_err(|_: Mistakes| NoEdit::NotPossible)?;
         let identity = policy.resolve_claims(claims);
         let resolved = policy.resolve_destination(destination);
         let finding = policy.decide(&identity, &resolved, destination.http).finding;
@@ -95,15 +97,17 @@ pub fn allow(
             Reason::Allowed if edit.steps.is_empty() => return Err(NoEdit::Allowed),
             Reason::Allowed => return Ok(edit),
             Reason::NoMatchingRule | Reason::Identity(RefusalReason::NoIdentity) => {
-                rule::add(&mut edit, &policy, finding.process, claims, destination)?;
+                rule::add(&mut edit, policy, finding.process, claims, destination)?;
             }
             Reason::UnknownProcess | Reason::WrongContainer | Reason::CodeChanged => {
-                process::add(&mut edit, &policy, claims.ok_or(NoEdit::Identity)?)?;
+                process::add(&mut edit, policy, claims.ok_or(NoEdit::Identity)?)?;
             }
             Reason::Identity(_) | Reason::PeerMismatch | Reason::DeniedByRule | Reason::Internal => {
                 return Err(NoEdit::Identity);
             }
         }
+        edited = Policy::new(&edit.policy).map_err(|_: Mistakes| NoEdit::NotPossible)?;
+        policy = &edited;
     }
     Err(NoEdit::NotPossible)
 }
