@@ -18,8 +18,8 @@ Examples:
   procgate digest /app/checkout --output json | procgate policy pin policy.yaml --container app | diff -u policy.yaml -
 
 A process gets the digest of the file that is at its path, and that of the code list if it has one of code already. \
-Those that it has stay, for pods of the build before. Comments, order and names stay, too. When the rollout is over, \
-`procgate policy lint --logs` names the digests that nobody runs any more.";
+Those that it has stay, for pods of the build before. Digests of scripts are for you to add. \
+Comments, order and names stay, too. When the rollout is over, `procgate policy lint --logs` names the digests that nobody runs any more.";
 
 /// Add a new build's digests to the processes that are in it.
 #[derive(Debug, clap::Args)]
@@ -47,6 +47,8 @@ pub(crate) struct Pinned {
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     written: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,10 +79,14 @@ pub(crate) fn run(args: Args) -> Result<Pinned, Failure> {
     let Document { raw, .. } = document::of_text(text.as_bytes(), &args.policy)?;
     let build = Build::read(&args.digests)?;
     let is_meant = |process: &RawProcess| args.container.is_none() || process.container == args.container;
-    let (mut found, mut additions) = (false, Vec::new());
+    let (mut found, mut additions, mut warnings) = (false, Vec::new(), Vec::new());
     for (place, process) in raw.processes.iter().enumerate().filter(|(_, process)| is_meant(process)) {
         let Some(exe) = process.path.as_deref().and_then(|path| build.at(path)) else { continue };
         found = true;
+        if !process.script.is_empty() {
+            let what = "pins a script, which `digest` does not tell apart: add its digest by hand";
+            warnings.push(format!("{} {what}", process.name));
+        }
         let code = build.code.as_ref().filter(|_| !process.code.is_empty());
         for (field, known, given) in [("exe", &process.exe, Some(exe)), ("code", &process.code, code)] {
             let digest = given.map(|text| digest(text, &args.digests)).transpose()?;
@@ -110,7 +116,7 @@ pub(crate) fn run(args: Args) -> Result<Pinned, Failure> {
     if let Some(out) = &args.out {
         files::write_whole(out, &text)?;
     }
-    Ok(Pinned { added, text, written: args.out.as_deref().map(path_text) })
+    Ok(Pinned { added, text, written: args.out.as_deref().map(path_text), warnings })
 }
 
 impl Build {
@@ -133,7 +139,11 @@ fn digest(text: &str, file: &Path) -> Result<Digest, Problem> {
     text.parse().map_err(|error| Problem::new(error).in_file(file))
 }
 
-impl Report for Pinned {}
+impl Report for Pinned {
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
 
 impl fmt::Display for Pinned {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,7 +152,10 @@ impl fmt::Display for Pinned {
             writeln!(out, "{}: {field} {digest}", escape(process))?;
         }
         match self.added.len() {
-            0 => writeln!(out, "nothing to add: {} has all of them", escape(written)),
+            0 if self.warnings.is_empty() => {
+                writeln!(out, "nothing to add: {} has all of them", escape(written))
+            }
+            0 => writeln!(out, "nothing added to {}", escape(written)),
             1 => writeln!(out, "1 digest added, written to {}", escape(written)),
             count => writeln!(out, "{count} digests added, written to {}", escape(written)),
         }

@@ -57,6 +57,21 @@ fn a_code_list_is_pinned_where_one_is_already_and_only_for_the_container_that_is
 }
 
 #[test]
+fn that_a_script_s_digest_is_missing_is_said() {
+    let place = built(&["/app/checkout"]);
+    let script = format!(", script: [{}], path: /app/checkout", Digest::of(b"script"));
+    let pinned = place.read("policy.yaml").replace(", path: /app/checkout", &script);
+    place.write("policy.yaml", pinned.as_bytes());
+    let warning = "checkout pins a script, which `digest` does not tell apart: add its digest by hand";
+    assert_eq!(pin(&place, &["--output", "json"]).json()["warnings"], json!([warning]));
+    for said in ["1 digest added, written to policy.yaml\n", "nothing added to policy.yaml\n"] {
+        let ran = pin(&place, &["--out", "policy.yaml"]);
+        assert!(ran.out.ends_with(said), "{ran:?}");
+        assert_eq!(ran.err, format!("procgate: warning: {warning}\n"));
+    }
+}
+
+#[test]
 fn what_belongs_to_no_process_and_what_is_no_digest_is_refused() {
     pin(&built(&["/app/till"]), &[]).refused();
     pin(&built(&["/app/checkout"]), &["--container", "till"]).refused();
