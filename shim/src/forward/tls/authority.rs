@@ -124,7 +124,9 @@ fn decompress(bytes: &[u8]) -> Option<Vec<u8>> {
             return None;
         }
     }
-    Some(text)
+    // What is left is the beginning of no character: less than a byte of ones.
+    let is_padding = length < 8 && code.checked_add(1) == 1u32.checked_shl(length);
+    is_padding.then_some(text)
 }
 
 fn character(code: u32, length: u32) -> Option<u8> {
@@ -168,6 +170,10 @@ mod tests {
         assert_eq!(in_block(&block).as_deref(), Some("a:80"));
         assert_eq!(in_block(&long), None);
         assert_eq!(in_block(b"\x41\x01\xff"), None);
+        // A character that no host has at the end, and an end that is no padding.
+        assert_eq!(in_block(b"\x41\x82\x1f\xe0"), None);
+        assert_eq!(in_block(b"\x41\x81\x18"), None);
+        assert_eq!(in_block(b"\x41\x81\x1f").as_deref(), Some("a"));
         let in_padding = [&[6][..], b"\x82\x41\x04a:80"].concat();
         assert_eq!(find(&frame(1, 0xc, &in_padding)), Authority::Known(None));
     }
