@@ -1,6 +1,6 @@
 //! The edits that put the shim into one pod.
 
-use super::custody::{self, Arrangement};
+use super::custody::{self, Arrangement, Custody};
 use super::draft::{Draft, End};
 use super::findings::Remark;
 use super::names::{self, FILES, FOLDER, INJECTED, INSTALLER, SHIM_VOLUME};
@@ -39,6 +39,13 @@ pub(super) fn plan<'a>(
     for container in &selection.chosen {
         match of_container(container, pod, settings, &labels) {
             Ok(done) => {
+                let own = done.own.iter().map(|(name, node)| {
+                    let text = format!(
+                        "says {name} itself, and that counts: what the options say of it is left out"
+                    );
+                    container.remark_at(node.line, text)
+                });
+                plan.warnings.extend(own);
                 plan.edits.extend(done.edits);
                 plan.notes.push(container.remark(done.arrangement.note));
                 plan.warnings
@@ -74,7 +81,9 @@ fn of_pod(
 }
 
 /// One container's part.
-struct Done {
+struct Done<'a> {
+    /// Variables that its own manifest says.
+    own: Vec<(&'a str, &'a Node<'a>)>,
     edits: Vec<Edit>,
     injected: Injected,
     volume: Value,
@@ -86,7 +95,7 @@ fn of_container<'a>(
     pod: &Pod<'a>,
     settings: &Settings,
     labels: &str,
-) -> Result<Done, Fault> {
+) -> Result<Done<'a>, Fault> {
     let mut draft = Draft::new(container.path.clone(), container.node);
     let prefix = names::prefix();
     match program(container, &pod.object.name, settings)? {
@@ -104,7 +113,12 @@ fn of_container<'a>(
     }
     let arrangement = custody::arrange(container, pod, settings, &mut draft)?;
     let env = variables(container, settings, labels, arrangement.user.as_deref());
-    let env: Vec<_> = env.into_iter().filter(|(name, _)| !has_variable(container, name)).collect();
+    let own: Vec<_> = env.iter().filter_map(|(name, _)| Some((*name, variable(container, name)?))).collect();
+    if settings.custody == Custody::Root {
+        own.iter().try_for_each(|(name, node)| guard(container, name, node))?;
+    }
+    let env: Vec<_> =
+        env.into_iter().filter(|(name, _)| own.iter().all(|(other, _)| other != name)).collect();
     let names = env.iter().map(|(name, _)| (*name).to_owned()).collect();
     let item =
         |(name, (field, value)): (&str, (&str, Value))| Value::map([("name", name.into()), (field, value)]);
@@ -117,13 +131,23 @@ fn of_container<'a>(
     draft.extend("volumeMounts", mounts.iter().map(mount).collect(), End::Back)?;
     let capabilities = arrangement.capabilities.clone();
     let (edits, changes) = draft.finish();
-    Ok(Done { edits, injected: Injected { changes, env: names, capabilities }, volume, arrangement })
+    Ok(Done { own, edits, injected: Injected { changes, env: names, capabilities }, volume, arrangement })
 }
 
-/// Whether the container's own manifest says it, which counts then.
-fn has_variable(container: &Container<'_>, name: &str) -> bool {
+/// A variable that the container's own manifest says, which counts then.
+fn variable<'a>(container: &Container<'a>, name: &str) -> Option<&'a Node<'a>> {
     let env = container.node.get("env").map(Node::items).unwrap_or_default();
-    env.iter().any(|item| item.text_at("name") == Some(name))
+    env.iter().find(|item| item.text_at("name") == Some(name))
+}
+
+/// Refuses a variable with which the manifest would undo root's custody.
+fn guard(container: &Container<'_>, name: &str, node: &Node<'_>) -> Result<(), Fault> {
+    if !["PROCGATE_KEY", "PROCGATE_USER", "PROCGATE_STRICT"].contains(&name) {
+        return Ok(());
+    }
+    let what = format!("--custody root: container {} says {name} itself", container.name);
+    let next = "leave it out of its env: who reads the key depends on it";
+    Err(Fault { line: node.line, problem: Problem::new(what).next(next) })
 }
 
 /// The labels to sign: those of the command line, and those of the pod that it names.

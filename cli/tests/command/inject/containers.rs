@@ -190,7 +190,10 @@ fn a_native_sidecar_gets_its_shim_before_it_starts() {
 #[test]
 fn what_a_container_s_own_manifest_says_counts() {
     let text = one("command: [a], env: [{name: PROCGATE_CARRIER, value: header}]");
-    let once = injected(&text);
+    let ran = injected_with(&text, &[]);
+    let once = ran.out;
     assert_eq!(once.matches("PROCGATE_CARRIER").count(), 1);
+    assert_eq!(ran.err.matches("says PROCGATE_CARRIER itself").count(), 1, "{}", ran.err);
+    assert!(!injected_with(&one("command: [a]"), &[]).err.contains("itself, and that counts"));
     assert_eq!(uninjected(&once), text);
 }

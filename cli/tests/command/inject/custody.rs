@@ -1,6 +1,6 @@
 //! Who can read the key.
 
-use super::{injected_with, named, pod, refused, run, uninjected, value};
+use super::{injected_with, named, one, pod, refused, run, uninjected, value};
 use crate::place::Place;
 use serde_json::json;
 
@@ -76,4 +76,21 @@ fn a_key_that_the_program_can_read_is_told_with_the_remedy() {
         assert!(ran.err.contains(said) && ran.err.contains("--custody root"), "{}", ran.err);
         assert!(ran.err.contains("note: standard input: document 1, line 3 (Pod checkout, container app): security context as it was"), "{}", ran.err);
     }
+}
+
+#[test]
+fn a_manifest_does_not_undo_root_s_custody_by_its_own_variables() {
+    let root = ["--custody", "root", "--user", "app=1000:1000"];
+    for name in ["PROCGATE_KEY", "PROCGATE_USER", "PROCGATE_STRICT"] {
+        let text = one(&format!("command: [a], env: [{{name: {name}, value: x}}]"));
+        let line = refused(&text, &root);
+        assert!(
+            line.contains(&format!("line 3: --custody root: container app says {name} itself")),
+            "{line}"
+        );
+    }
+    let ran = injected_with(&one("command: [a], env: [{name: PROCGATE_CARRIER, value: alpn}]"), &root);
+    assert!(ran.err.contains("says PROCGATE_CARRIER itself"), "{}", ran.err);
+    let ran = injected_with(&one("command: [a], env: [{name: PROCGATE_KEY, value: x}]"), &[]);
+    assert!(ran.err.contains("says PROCGATE_KEY itself"), "{}", ran.err);
 }
