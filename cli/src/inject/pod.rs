@@ -53,16 +53,8 @@ impl fmt::Display for Object {
 }
 
 /// Kinds whose pods are where [`template`] says, and must be there.
-const WORKLOADS: [&str; 8] = [
-    "Deployment",
-    "StatefulSet",
-    "DaemonSet",
-    "ReplicaSet",
-    "ReplicationController",
-    "Job",
-    "CronJob",
-    "Rollout",
-];
+const WORKLOADS: [&str; 7] =
+    ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"];
 
 /// All objects of a document, those of a list one by one, with their places.
 pub(super) fn objects<'a>(root: &'a Node<'a>) -> Vec<(Path, &'a Node<'a>, Object)> {

@@ -66,9 +66,16 @@ fn every_kind_with_pods_is_changed_where_its_pods_are_and_no_other() {
         assert_eq!(injected(&once), once);
         assert_eq!(uninjected(&once), *text);
     }
-    for text in
-        ["kind: Service\nspec: {ports: [{port: 80}]}\n", "a: [1,  2]\n", "- x\n", "text\n", "# only\n", ""]
-    {
+    for text in [
+        "kind: Service\nspec: {ports: [{port: 80}]}\n",
+        // Its pods are those of a Deployment that it names.
+        "kind: Rollout\nmetadata: {name: w}\nspec: {workloadRef: {kind: Deployment, name: w}}\n",
+        "a: [1,  2]\n",
+        "- x\n",
+        "text\n",
+        "# only\n",
+        "",
+    ] {
         let ran = injected_with(text, &[]);
         assert_eq!(ran.out, text);
         assert!(ran.err.contains("nothing has containers"), "{ran:?}");
