@@ -103,8 +103,24 @@ pub(super) fn pod<'a>(path: &Path, node: &'a Node<'a>, object: Object) -> Result
     if let Some(name) = node.at("metadata.name").filter(|_| object.name.contains("{{")) {
         return Err(Fault { line: name.line, problem: unfilled() });
     }
+    if let Some(line) = merged(place) {
+        let problem = Problem::new(format!("{object}: a merged key (<<) in its pod"));
+        let next = "write out what is merged: whether it is harmless is not seen here";
+        return Err(Fault { line, problem: problem.next(next) });
+    }
     let path = if below.is_empty() { path.clone() } else { path.field(below) };
     Ok(Some(Pod { object, path, node: place }))
+}
+
+/// The line of the first mapping that takes fields from elsewhere.
+fn merged(node: &Node<'_>) -> Option<usize> {
+    let mut line = None;
+    node.walk(&mut |node| {
+        if let Some(value) = node.get("<<") {
+            line.get_or_insert(value.line);
+        }
+    });
+    line
 }
 
 /// Where a kind has the template of its pods.
@@ -141,13 +157,6 @@ impl<'a> Pod<'a> {
                     return Err(fault(
                         format!("{}: a container that is no mapping", self.object),
                         "write it out",
-                    ));
-                }
-                if node.get("<<").is_some() {
-                    let what = format!("{}: a container with a merged key (<<)", self.object);
-                    return Err(fault(
-                        what,
-                        "write out what is merged: whether it is whole is not seen here",
                     ));
                 }
                 let Some(name) = node.text_at("name") else {

@@ -103,6 +103,23 @@ fn bad_input_is_refused_with_its_place_and_nothing_is_written() {
 }
 
 #[test]
+fn nothing_is_merged_into_a_pod_unseen() {
+    let container = "containers: [{name: a, command: [x]}]";
+    for text in [
+        format!("x: &b {{hostNetwork: true}}\nkind: Pod\nspec: {{<<: *b, {container}}}\n"),
+        format!(
+            "kind: Pod\nmetadata: {{annotations: {{<<: {{procgate.dev/inject: \"false\"}}}}}}\nspec: {{{container}}}\n"
+        ),
+        "kind: Pod\n\nspec: {containers: [{name: a, securityContext: {<<: {privileged: true}}}]}\n"
+            .to_owned(),
+    ] {
+        let line = refused(&text, &[]);
+        let at = text.lines().position(|line| line.contains("<<")).unwrap() + 1;
+        assert!(line.contains(&format!("line {at}: Pod")) && line.contains("a merged key"), "{line}");
+    }
+}
+
+#[test]
 fn an_image_without_a_digest_and_other_slips_of_the_line_are_refused() {
     let place = Place::new();
     let line = |more: &[&str]| {
