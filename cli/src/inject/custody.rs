@@ -1,7 +1,7 @@
 //! Who can read a container's key: whom the shim runs as, and whom its program.
 
 use super::draft::{Draft, End};
-use super::pod::{Container, Pod};
+use super::pod::{Container, Pod, capability, id};
 use super::settings::Settings;
 use crate::failure::Problem;
 use crate::yaml::{Fault, Node, Value};
@@ -61,34 +61,34 @@ pub(super) fn arrange<'a>(
     settings: &Settings,
     draft: &mut Draft<'_>,
 ) -> Result<Arrangement, Fault> {
-    let user = user(container, pod, settings);
+    let user = user(container, pod, settings)?;
     match settings.custody {
-        Custody::Workload => Ok(of_workload(user, pod)),
+        Custody::Workload => Ok(of_workload(user, group(pod)?)),
         Custody::Root => of_root(container, pod, user, draft),
     }
 }
 
 /// Whom the container's program runs as, as far as it is known.
-fn user<'a>(container: &Container<'a>, pod: &Pod<'a>, settings: &Settings) -> Option<User> {
+fn user<'a>(container: &Container<'a>, pod: &Pod<'a>, settings: &Settings) -> Result<Option<User>, Fault> {
     let workload = pod.object.name.as_str();
+    let (uid, gid) = (pod.id(container, "runAsUser")?, pod.id(container, "runAsGroup")?);
     if let Some(user) = settings.users.of(workload, container.name) {
-        return Some(*user);
+        return Ok(Some(*user));
     }
     let of_image = || User::parse(settings.images.of(workload, container.name)?.user()).ok();
-    let said = |name: &str| pod.security(container, name)?.plain()?.parse::<u64>().ok();
-    match said("runAsUser") {
-        Some(uid) => Some(User { uid, gid: said("runAsGroup") }),
-        None => of_image().map(|user| User { gid: said("runAsGroup").or(user.gid), ..user }),
-    }
+    Ok(match uid {
+        Some(uid) => Some(User { uid, gid }),
+        None => of_image().map(|user| User { gid: gid.or(user.gid), ..user }),
+    })
 }
 
-fn group(pod: &Pod<'_>) -> Option<u64> {
-    pod.node.at("spec.securityContext.fsGroup")?.plain()?.parse().ok()
+fn group(pod: &Pod<'_>) -> Result<Option<u64>, Fault> {
+    pod.node.at("spec.securityContext.fsGroup").map_or(Ok(None), |node| id("fsGroup", node))
 }
 
-fn of_workload(user: Option<User>, pod: &Pod<'_>) -> Arrangement {
+fn of_workload(user: Option<User>, group: Option<u64>) -> Arrangement {
     let is_root = user.is_some_and(|user| user.uid == 0);
-    let mode = if is_root || group(pod).is_some() { OWNER } else { ALL };
+    let mode = if is_root || group.is_some() { OWNER } else { ALL };
     let why = if is_root { "both run as root" } else { "the shim runs as its user" };
     let remedy = if is_root {
         "let the program run as another user, and give --custody root --user NAME=UID:GID"
@@ -133,7 +133,7 @@ fn of_root<'a>(
             ));
         }
     };
-    if group(pod) == Some(gid) {
+    if group(pod)? == Some(gid) {
         let next = "that group may read the key: give the program another runAsGroup, or leave fsGroup out";
         return Err(fault("fsGroup is the group", next));
     }
@@ -163,12 +163,11 @@ fn become_root<'a>(
     pod: &Pod<'a>,
     draft: &mut Draft<'_>,
 ) -> Result<(Vec<String>, Vec<String>), Fault> {
-    let is = |name: &str, text: &str| pod.security(container, name).and_then(Node::plain) == Some(text);
     let mut fields = Vec::new();
-    if !is("runAsUser", "0") {
+    if pod.id(container, "runAsUser")? != Some(0) {
         fields.push(("runAsUser", Value::from(0)));
     }
-    if is("runAsNonRoot", "true") {
+    if pod.security(container, "runAsNonRoot").and_then(Node::boolean) == Some(true) {
         fields.push(("runAsNonRoot", false.into()));
     }
     let mut changed: Vec<String> =
@@ -177,7 +176,7 @@ fn become_root<'a>(
     let named = |list: &str, name: &str| {
         let items = container.node.at("securityContext.capabilities").and_then(|all| all.get(list));
         let items = items.map(Node::items).unwrap_or_default();
-        items.iter().filter_map(Node::text).any(|text| text.trim_start_matches("CAP_") == name)
+        items.iter().filter_map(Node::text).any(|text| capability(text) == name)
     };
     let misses = |name: &&str| {
         let dropped = named("drop", "ALL") || named("drop", name);

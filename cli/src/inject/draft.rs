@@ -119,10 +119,11 @@ fn old(node: &Node<'_>) -> Option<Old> {
     if node.is_null() {
         return Some(Old::Null);
     }
+    if let Some(value) = node.boolean() {
+        return Some(Old::Bool(value));
+    }
     match (&node.kind, node.plain()) {
         (Kind::List { items, .. }, _) if items.is_empty() => Some(Old::List([])),
-        (Kind::Scalar { .. }, Some("true")) => Some(Old::Bool(true)),
-        (Kind::Scalar { .. }, Some("false")) => Some(Old::Bool(false)),
         (Kind::Scalar { .. }, Some(number)) if number.parse::<u64>().is_ok() => {
             number.parse().ok().map(Old::Number)
         }

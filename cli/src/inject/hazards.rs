@@ -1,13 +1,13 @@
 //! What of a pod makes the shim useless, or its promise smaller.
 
 use super::findings::Remark;
-use super::pod::{Container, Pod};
+use super::pod::{Container, Pod, capability};
 use super::selection::Selection;
 use crate::failure::Problem;
 use crate::yaml::{Fault, Node};
 
 /// The proxy's user and group, whose connections a mesh's redirect rules leave alone.
-const PROXY: &str = "1337";
+const PROXY: u64 = 1337;
 /// With these a container can get around the proxy or into another's processes.
 const CAPABILITIES: [&str; 5] = ["ALL", "NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"];
 
@@ -95,8 +95,8 @@ fn of_container<'a>(container: &Container<'a>) -> Vec<Remark<'a>> {
     }
     let added = container.node.at("securityContext.capabilities.add").map(Node::items).unwrap_or_default();
     for item in added {
-        let name = item.text().unwrap_or_default().trim_start_matches("CAP_");
-        if CAPABILITIES.contains(&name) {
+        let name = capability(item.text().unwrap_or_default());
+        if CAPABILITIES.contains(&name.as_str()) {
             let text = format!("has {name}: it can get around the proxy, or into other processes; drop it");
             remarks.push(container.remark_at(item.line, text));
         }
@@ -107,7 +107,7 @@ fn of_container<'a>(container: &Container<'a>) -> Vec<Remark<'a>> {
 fn of_chosen<'a>(container: &Container<'a>, pod: &Pod<'a>) -> Vec<Remark<'a>> {
     let mut remarks = Vec::new();
     for name in ["runAsUser", "runAsGroup"] {
-        if pod.security(container, name).and_then(Node::plain) == Some(PROXY) {
+        if pod.id(container, name).is_ok_and(|id| id == Some(PROXY)) {
             remarks.push(container.remark(format!(
                 "{name} is {PROXY}, the proxy's own: redirect rules let its connections be, and nothing judges them; \
                  give it another"

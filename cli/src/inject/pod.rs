@@ -180,10 +180,30 @@ impl<'a> Pod<'a> {
         own.or_else(|| self.node.at("spec.securityContext")?.get(name))
     }
 
+    /// A user or group of the security context that holds for a container.
+    pub(super) fn id(&self, container: &Container<'a>, name: &str) -> Result<Option<u64>, Fault> {
+        self.security(container, name).map_or(Ok(None), |node| id(name, node))
+    }
+
     /// An annotation of the pod, not of what it is in.
     pub(super) fn annotation(&self, name: &str) -> Option<&'a Node<'a>> {
         self.node.at("metadata.annotations")?.get(name)
     }
+}
+
+/// A user or group by its number. One with a leading 0 is octal to Kubernetes' tools, and decimal to others.
+pub(super) fn id(name: &str, node: &Node<'_>) -> Result<Option<u64>, Fault> {
+    let text = node.plain().unwrap_or_default();
+    if text.len() > 1 && text.starts_with('0') {
+        let problem = Problem::new(format!("{name} is {text}, which some read as octal and some as decimal"));
+        return Err(Fault { line: node.line, problem: problem.next("write it without the leading 0") });
+    }
+    Ok(text.parse().ok())
+}
+
+/// A capability by the name that Linux's manual pages have behind `CAP_`; runtimes take it in any case.
+pub(super) fn capability(text: &str) -> String {
+    text.to_ascii_uppercase().trim_start_matches("CAP_").to_owned()
 }
 
 impl<'a> Container<'a> {

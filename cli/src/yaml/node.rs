@@ -88,7 +88,16 @@ impl<'a> Node<'a> {
 
     /// Whether a field is `true`.
     pub(crate) fn is_true_at(&self, names: &str) -> bool {
-        self.at(names).and_then(Self::plain).is_some_and(|text| matches!(text, "true" | "True" | "TRUE"))
+        self.at(names).and_then(Self::boolean) == Some(true)
+    }
+
+    /// A truth value as YAML 1.1 has them, which Kubernetes' tools read.
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        match self.plain()?.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "y" => Some(true),
+            "false" | "no" | "off" | "n" => Some(false),
+            _ => None,
+        }
     }
 
     /// Whether it is null.

@@ -31,6 +31,14 @@ fn root_s_custody_changes_the_least_and_says_what() {
                    "capabilities": {"drop": ["ALL"], "add": ["CAP_SETUID", "CHOWN", "SETGID"]}}),
             "SETGID added",
         ),
+        // As YAML 1.1 and runtimes read it.
+        (
+            ", securityContext: {runAsUser: 1000, runAsGroup: 1000, runAsNonRoot: true, capabilities: {drop: [all], add: [cap_setuid]}}",
+            "",
+            json!({"runAsUser": 0, "runAsGroup": 1000, "runAsNonRoot": false,
+                   "capabilities": {"drop": ["all"], "add": ["cap_setuid", "SETGID"]}}),
+            "SETGID added",
+        ),
     ] {
         let text = security(context, of_pod);
         let ran = injected_with(&text, &["--custody", "root"]);
@@ -93,4 +101,19 @@ fn a_manifest_does_not_undo_root_s_custody_by_its_own_variables() {
     assert!(ran.err.contains("says PROCGATE_CARRIER itself"), "{}", ran.err);
     let ran = injected_with(&one("command: [a], env: [{name: PROCGATE_KEY, value: x}]"), &[]);
     assert!(ran.err.contains("says PROCGATE_KEY itself"), "{}", ran.err);
+}
+
+#[test]
+fn numbers_and_truth_are_read_as_kubernetes_reads_them() {
+    let text = |context: &str| one(&format!("command: [a], securityContext: {{{context}}}"));
+    let root = ["--custody", "root", "--user", "app=1000:1000"];
+    for name in ["runAsUser", "runAsGroup"] {
+        let line = refused(&text(&format!("{name}: 01750")), &root);
+        assert!(line.contains(&format!("{name} is 01750")), "{line}");
+    }
+    let fs_group = pod("{securityContext: {fsGroup: 01750}, containers: [{name: app, command: [a]}]}");
+    assert!(refused(&fs_group, &[]).contains("fsGroup is 01750"));
+    let ran = injected_with(&text("runAsNonRoot: Yes"), &root);
+    assert_eq!(value(&ran.out)["spec"]["containers"][0]["securityContext"]["runAsNonRoot"], json!(false));
+    assert_eq!(uninjected(&ran.out), text("runAsNonRoot: true"));
 }

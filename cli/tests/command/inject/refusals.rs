@@ -10,7 +10,8 @@ fn what_makes_the_promise_smaller_is_told_and_what_breaks_it_refused() {
     };
     for (spec, container, what) in [
         ("shareProcessNamespace: true", "", "share their processes"),
-        ("hostPID: true", "", "all processes of the node"),
+        ("hostPID: On", "", "all processes of the node"),
+        ("x: 1", "securityContext: {capabilities: {add: [cap_net_raw]}}", "has NET_RAW"),
         ("runtimeClassName: gvisor", "", "another runtime"),
         ("x: 1", "securityContext: {privileged: true}", "is privileged"),
         ("x: 1", "securityContext: {capabilities: {add: [CAP_SYS_PTRACE]}}", "has SYS_PTRACE"),
@@ -27,6 +28,7 @@ fn what_makes_the_promise_smaller_is_told_and_what_breaks_it_refused() {
     }
     for (spec, what) in [
         ("hostNetwork: true", "hostNetwork"),
+        ("hostNetwork: yes", "hostNetwork"),
         ("os: {name: windows}", "Windows"),
         ("nodeSelector: {kubernetes.io/os: windows}", "Windows"),
     ] {
