@@ -63,8 +63,12 @@ impl<'a> Draft<'a> {
     pub(super) fn merge(&mut self, names: &str, fields: Vec<(&str, Value)>) -> Result<(), Fault> {
         let is_there = self.node.at(names).is_some_and(|node| !node.is_null());
         if !is_there && !fields.is_empty() {
+            // The fields too: others may come to them.
+            let added: Vec<_> = fields.iter().map(|(name, _)| format!("{names}.{name}")).collect();
             let owned = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
-            return self.set(names, Value::Map(owned.collect()));
+            self.set(names, Value::Map(owned.collect()))?;
+            self.changes.added.extend(added);
+            return Ok(());
         }
         fields.into_iter().try_for_each(|(name, value)| self.set(&format!("{names}.{name}"), value))
     }

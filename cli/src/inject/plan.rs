@@ -13,6 +13,7 @@ use super::settings::Settings;
 use crate::failure::Problem;
 use crate::yaml::{Edit, Fault, Node, Value};
 use procgate_identity::Labels;
+use std::collections::BTreeMap;
 
 /// What is to be done with a pod.
 #[derive(Debug)]
@@ -98,16 +99,18 @@ fn of_container<'a>(
 ) -> Result<Done<'a>, Fault> {
     let mut draft = Draft::new(container.path.clone(), container.node);
     let prefix = names::prefix();
+    let mut told = BTreeMap::new();
     match program(container, &pod.object.name, settings)? {
         Program::Written => {
             let words = prefix.iter().map(|word| (*word).into()).collect();
             draft.extend("command", words, End::Front)?;
         }
         Program::Told { command, args } => {
-            let words = prefix.iter().map(ToString::to_string).chain(command);
-            draft.set("command", Value::texts(words))?;
-            if let Some(args) = args {
-                draft.set("args", Value::texts(args))?;
+            let command = prefix.iter().map(ToString::to_string).chain(command).collect();
+            told.insert("command".to_owned(), command);
+            told.extend(args.map(|args| ("args".to_owned(), args)));
+            for (field, words) in &told {
+                draft.set(field, Value::texts(words))?;
             }
         }
     }
@@ -131,7 +134,13 @@ fn of_container<'a>(
     draft.extend("volumeMounts", mounts.iter().map(mount).collect(), End::Back)?;
     let capabilities = arrangement.capabilities.clone();
     let (edits, changes) = draft.finish();
-    Ok(Done { own, edits, injected: Injected { changes, env: names, capabilities }, volume, arrangement })
+    Ok(Done {
+        own,
+        edits,
+        injected: Injected { changes, words: told, env: names, capabilities },
+        volume,
+        arrangement,
+    })
 }
 
 /// A variable that the container's own manifest says, which counts then.

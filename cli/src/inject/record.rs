@@ -21,6 +21,9 @@ pub(super) struct Record {
 pub(super) struct Injected {
     #[serde(flatten)]
     pub(super) changes: Changes,
+    /// The words that the command line or the image told, by their fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) words: BTreeMap<String, Vec<String>>,
     /// Variables that were not there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) env: Vec<String>,

@@ -43,10 +43,19 @@ fn of_container(container: &Container<'_>, injected: &Injected, pod: &Pod<'_>) -
         let problem = Problem::new(what).next(format!("let it begin with {} again", prefix().join(" ")));
         return Err(Fault { line: node.get("command").unwrap_or(node).line, problem });
     }
+    for (field, told) in &injected.words {
+        let found = node.get(field).map(Node::items).unwrap_or_default();
+        if !found.iter().map(Node::text).eq(told.iter().map(|word| Some(word.as_str()))) {
+            let what = format!("{}: {field} of {name} was changed since it was injected", pod.object);
+            let problem = Problem::new(what).next(format!("let it be {} again", Value::texts(told).inline()));
+            return Err(Fault { line: node.get(field).unwrap_or(node).line, problem });
+        }
+    }
     let volume = key_volume(name).unwrap_or_default();
     let mut undoing = Undoing { path, node, changes: &injected.changes, edits: Vec::new() };
     if !undoing.restore("command") {
-        undoing.take("command", &(0..prefix().len()).collect::<Vec<_>>());
+        let command = path.field("command");
+        undoing.take("command", (0..prefix().len()).map(|index| command.item(index)).collect());
     }
     undoing.shorten("env", |item| {
         item.text_at("name").is_some_and(|name| injected.env.iter().any(|ours| ours == name))
@@ -57,10 +66,10 @@ fn of_container(container: &Container<'_>, injected: &Injected, pod: &Pod<'_>) -
     undoing.shorten("securityContext.capabilities.add", |item| {
         item.text().is_some_and(|name| injected.capabilities.iter().any(|ours| ours == name))
     });
-    let rest = injected.changes.added.iter().chain(injected.changes.replaced.keys());
-    let is_list =
-        |place: &str| ["command", "env", "volumeMounts", "securityContext.capabilities.add"].contains(&place);
-    for place in rest.filter(|place| !is_list(place)) {
+    undoing.restore("args");
+    undoing.narrow("securityContext");
+    let changed = injected.changes.replaced.keys().filter(|place| place.starts_with("securityContext."));
+    for place in changed.filter(|place| *place != "securityContext.capabilities.add") {
         undoing.restore(place);
     }
     Ok(undoing.edits)
@@ -91,43 +100,48 @@ impl Undoing<'_> {
     /// Takes items out of a list, and the list itself where it was not there and nothing else came into it.
     fn shorten(&mut self, place: &str, is_ours: impl Fn(&Node<'_>) -> bool) {
         let items = self.node.at(place).map(Node::items).unwrap_or_default();
-        let ours: Vec<usize> =
-            (0..).zip(items).filter(|(_, item)| is_ours(item)).map(|(index, _)| index).collect();
-        self.take(place, &ours);
+        let path = self.path.field(place);
+        let ours = (0..).zip(items).filter(|(_, item)| is_ours(item)).map(|(index, _)| path.item(index));
+        self.take(place, ours.collect());
     }
 
-    /// The same, by their indexes.
-    fn take(&mut self, place: &str, ours: &[usize]) {
-        let Some(node) = self.node.at(place) else { return };
+    /// The same of a mapping's fields that were not there.
+    fn narrow(&mut self, place: &str) {
+        let fields = self.node.at(place).map(Node::fields).unwrap_or_default();
+        let is_ours = |name: &str| self.changes.added.iter().any(|added| *added == format!("{place}.{name}"));
         let path = self.path.field(place);
+        let ours = fields.iter().filter(|field| is_ours(&field.name)).map(|field| path.named(&field.name));
+        self.take(place, ours.collect());
+    }
+
+    /// The same, by the paths of what goes.
+    fn take(&mut self, place: &str, ours: Vec<Path>) {
+        let Some(node) = self.node.at(place) else { return };
         if ours.is_empty() {
             return;
         }
-        let all = ours.len() == node.items().len();
+        let all = ours.len() == node.items().len().saturating_add(node.fields().len());
         if all && self.restore(place) {
             return;
         }
-        if all && matches!(node.kind, Kind::List { flow: false, .. }) {
-            // It was empty, and was rewritten since.
-            self.edits.push(Edit::Replace(path, Value::List(Vec::new())));
-        } else {
-            self.edits.extend(ours.iter().map(|index| Edit::Remove(path.item(*index))));
-        }
+        // It was empty, and was rewritten since.
+        let empty = match node.kind {
+            Kind::List { flow: false, .. } if all => Value::List(Vec::new()),
+            Kind::Map { flow: false, .. } if all => Value::Map(Vec::new()),
+            Kind::List { .. } | Kind::Map { .. } | Kind::Scalar { .. } | Kind::Alias => {
+                self.edits.extend(ours.into_iter().map(Edit::Remove));
+                return;
+            }
+        };
+        self.edits.push(Edit::Replace(self.path.field(place), empty));
     }
 
     fn annotation(&mut self) {
         let all = "metadata.annotations";
         let fields = |names: &str| self.node.at(names).map(Node::fields).unwrap_or_default().len();
-        let (only, alone) = (fields(all) == 1, fields("metadata") == 1);
-        if only && alone && self.restore("metadata") || only && self.restore(all) {
+        if fields(all) == 1 && fields("metadata") == 1 && self.restore("metadata") {
             return;
         }
-        let block = matches!(self.node.at(all), Some(Node { kind: Kind::Map { flow: false, .. }, .. }));
-        let path = self.path.field(all);
-        self.edits.push(if only && block {
-            Edit::Replace(path, Value::Map(Vec::new()))
-        } else {
-            Edit::Remove(path.named(INJECTED))
-        });
+        self.take(all, vec![self.path.field(all).named(INJECTED)]);
     }
 }

@@ -1,6 +1,7 @@
 //! What becomes of the text.
 
 use super::{CHART, IMAGE, OPTIONS, injected, injected_with, one, refused, run, uninjected, value};
+use crate::image::Layout;
 use crate::place::Place;
 use serde_json::json;
 
@@ -143,6 +144,36 @@ fn a_command_that_was_changed_since_is_not_guessed_at() {
         injected(&one("command: [a]")).replace("\"/opt/procgate/procgate-shim\", \"run\"", "\"/bin/other\"");
     let ran = run(&Place::new(), "uninject", &text, &[]);
     assert!(ran.refused().contains("was changed since it was injected"), "{ran:?}");
+}
+
+#[test]
+fn a_told_command_or_arguments_that_were_changed_since_are_not_lost() {
+    let told = injected_with(&one("image: x"), &["--entrypoint", "app=/app/server --port 80"]).out;
+    let ran = run(&Place::new(), "uninject", &told.replace("\"80\"", "\"81\""), &[]);
+    assert!(ran.refused().contains("command of app was changed since it was injected"), "{ran:?}");
+    let place = Place::new();
+    let layout = Layout(&place, "image");
+    let config = json!({"config": {"Entrypoint": ["/entry"], "Cmd": ["--old"]}});
+    layout.index(&[layout.configured(&config, &[], None)]);
+    let told = run(&place, "inject", &one("image: x"), &["--image-config", "app=image"]).out;
+    let ran = run(&place, "uninject", &told.replace("\"--old\"", "\"--new\""), &[]);
+    assert!(ran.refused().contains("args of app was changed since it was injected"), "{ran:?}");
+    assert_eq!(uninjected(&told), one("image: x"));
+}
+
+#[test]
+fn what_came_into_a_security_context_since_stays() {
+    let root = ["--custody", "root", "--user", "app=1000:1000"];
+    for context in ["", ", securityContext: null"] {
+        let text = one(&format!("command: [a]{context}"));
+        let mut object = value(&injected_with(&text, &root).out);
+        object["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"] = json!(true);
+        let left = json!({"readOnlyRootFilesystem": true});
+        let restored = value(&uninjected(&object.to_string()));
+        assert_eq!(restored["spec"]["containers"][0]["securityContext"], left);
+        let again = value(&injected_with(&object.to_string(), &[]).out);
+        assert_eq!(again["spec"]["containers"][0]["securityContext"], left);
+    }
 }
 
 #[test]
