@@ -176,17 +176,18 @@ fn parts(cluster: &Arc<Cluster>) -> Result<(), Failed> {
 
 fn large(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let entry = |number: u32| {
+        let [.., high, low] = number.to_be_bytes();
         json!({
             "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry",
             "metadata": {"name": format!("s{number}"), "namespace": "shop"},
             "spec": {
                 "hosts": [format!("s{number}.shop.example")], "location": "MESH_EXTERNAL", "resolution": "STATIC",
-                "addresses": [format!("10.67.{}.{}", number / 250, number % 250 + 1)],
+                "addresses": [format!("10.67.{high}.{low}")],
                 "endpoints": [{"address": "10.66.0.1"}], "ports": [{"number": 9000, "name": "tcp", "protocol": "TCP"}],
             },
         })
     };
-    let entries: Vec<_> = (0..500).map(|number| entry(number).to_string()).collect();
+    let entries: Vec<_> = (1..=500).map(|number| entry(number).to_string()).collect();
     let entries = entries.join("\n---\n");
     cluster.apply(&entries);
     let stage = Stage::of(cluster, "overlays/enforce");
