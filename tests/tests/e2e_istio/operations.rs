@@ -6,6 +6,7 @@ use procgate_tests::istio::{Cluster, SERVERS, Visitor, answered, eventually};
 use procgate_tests::process::{Running, resident_kilobytes, run};
 use procgate_tests::tokens::{Key, SCOPE};
 use procgate_tests::tools;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
 use std::sync::Arc;
@@ -52,44 +53,57 @@ fn without_servers(cluster: &Cluster) -> Value {
     policy
 }
 
-/// The approved program, which asks over one connection, many times a second, until it is ended.
-fn steady(stage: &Stage) -> Running {
-    let http = row("http_service");
-    let mut curl = stage.pod.caller(http.to.parse().unwrap(), APPROVED);
-    // To standard error, which is not kept back.
-    let told = "%{stderr}%{http_code} %{num_connects}\n";
-    curl.args(["-sS", "--noproxy", "*", "--rate", "40/s", "-o", "/dev/null", "-w", told]);
-    curl.args(["-H", "host: web.shop.svc.cluster.local", "http://10.66.1.10/charge/[1-100000]"]);
-    let mut client = Running::start(&mut curl);
-    eventually("the first answer", || client.stderr().contains("200 1\n").then_some(()));
-    client
+/// The approved program, which asks over one connection, many times a second, until this is dropped.
+struct Steady(Running);
+
+impl Steady {
+    fn start(stage: &Stage) -> Self {
+        let http = row("http_service");
+        let mut curl = stage.pod.caller(http.to.parse().unwrap(), APPROVED);
+        // To standard error, which is not kept back.
+        let told = "%{stderr}%{http_code} %{num_connects}\n";
+        curl.args(["-sS", "--noproxy", "*", "--rate", "40/s", "-o", "/dev/null", "-w", told]);
+        curl.args(["-H", "host: web.shop.svc.cluster.local", "http://10.66.1.10/charge/[1-100000]"]);
+        let mut client = Self(Running::start(&mut curl));
+        eventually("the first answer", || client.0.stderr().contains("200 1\n").then_some(()));
+        client
+    }
+
+    /// It has been answered to the last, on the connection of its first request.
+    fn undisturbed(mut self) -> Result<(), Failed> {
+        if let Some(end) = self.0.ended() {
+            return Err(format!("it has ended: {end}").into());
+        }
+        let told = self.0.stderr();
+        let answers = told.lines().filter(|line| line.len() == 5 && line.as_bytes()[3] == b' ');
+        let others: Vec<_> = answers.filter(|line| *line != "200 0").collect();
+        if others == ["200 1"] { Ok(()) } else { Err(format!("{others:?}\n{told}").into()) }
+    }
 }
 
-/// It has been answered to the last, on the connection of its first request.
-fn undisturbed(mut client: Running) -> Result<(), Failed> {
-    if let Some(end) = client.ended() {
-        return Err(format!("it has ended: {end}").into());
+impl Drop for Steady {
+    fn drop(&mut self) {
+        // The shim hands that on to its program; killed, it could not.
+        let shim = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        let _ = shim.map(|shim| kill_process(shim, Signal::TERM));
+        eventually("the program to end", || self.0.ended());
     }
-    let told = client.stderr();
-    let answers = told.lines().filter(|line| line.len() == 5 && line.as_bytes()[3] == b' ');
-    let others: Vec<_> = answers.filter(|line| *line != "200 0").collect();
-    if others == ["200 1"] { Ok(()) } else { Err(format!("{others:?}\n{told}").into()) }
 }
 
 fn enforced_while_it_runs(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let stage = Stage::of(cluster, "overlays/audit");
     until_all(&stage, Visitor::Neighbour, true, "audit to let everybody through");
-    let client = steady(&stage);
+    let client = Steady::start(&stage);
     cluster.apply(&crate::built(cluster, "overlays/enforce"));
     until_all(&stage, Visitor::Neighbour, false, "the neighbour to be refused");
     expect(&stage, APPROVED, [true; 2], "enforced")?;
-    undisturbed(client)
+    client.undisturbed()
 }
 
 fn policies(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let mut stage = Stage::of(cluster, "overlays/enforce");
     expect(&stage, APPROVED, [true; 2], "at first")?;
-    let client = steady(&stage);
+    let client = Steady::start(&stage);
     let stricter = without_servers(cluster);
     let module = cluster.module();
     let good = objects(cluster, &stricter, &["--module", &module]);
@@ -103,12 +117,12 @@ fn policies(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     eventually("the plugin's complaint", || stage.pod.log().contains("configuration refused").then_some(()));
     expect(&stage, APPROVED, [false, true], "with a bad policy")?;
     expect(&stage, Visitor::Neighbour, [false; 2], "with a bad policy")?;
-    undisturbed(client)
+    client.undisturbed()
 }
 
 fn rotation(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let stage = Stage::of(cluster, "overlays/enforce");
-    let client = steady(&stage);
+    let client = Steady::start(&stage);
     let next = Key::new("2026-12");
     next.write_to(cluster.folder());
     let module = cluster.module();
@@ -129,7 +143,7 @@ fn rotation(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     if !asks(&cluster.key) {
         return Err("both keys are trusted".into());
     }
-    undisturbed(client)?;
+    client.undisturbed()?;
     cluster.apply(&trusting(json!([next.trusted_for(SCOPE)])));
     eventually("the old key to be refused", || (!asks(&cluster.key)).then_some(()));
     if asks(&next) { Ok(()) } else { Err("the next key is trusted".into()) }
@@ -137,7 +151,7 @@ fn rotation(cluster: &Arc<Cluster>) -> Result<(), Failed> {
 
 fn modules(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let stage = Stage::of(cluster, "overlays/enforce");
-    let client = steady(&stage);
+    let client = Steady::start(&stage);
     let next = cluster.folder().join("procgate-next.wasm");
     fs::copy(tools::wasm_that_crashes(), &next)?;
     let stricter = without_servers(cluster);
@@ -153,7 +167,7 @@ fn modules(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     cluster.apply(&stage.built);
     until_all(&stage, APPROVED, true, "the old module with its policy");
     expect(&stage, Visitor::Neighbour, [false; 2], "rolled back")?;
-    undisturbed(client)
+    client.undisturbed()
 }
 
 fn istiod_away(cluster: &Arc<Cluster>) -> Result<(), Failed> {
