@@ -103,24 +103,49 @@ pub(super) fn pod<'a>(path: &Path, node: &'a Node<'a>, object: Object) -> Result
     if let Some(name) = node.at("metadata.name").filter(|_| object.name.contains("{{")) {
         return Err(Fault { line: name.line, problem: unfilled() });
     }
-    if let Some(line) = merged(place) {
-        let problem = Problem::new(format!("{object}: a merged key (<<) in its pod"));
-        let next = "write out what is merged: whether it is harmless is not seen here";
+    if let Some((line, what)) = hidden(place) {
+        let problem = Problem::new(format!("{object}: {what} in its pod"));
+        let next = "write out what stands elsewhere: whether it is harmless is not seen here";
         return Err(Fault { line, problem: problem.next(next) });
     }
     let path = if below.is_empty() { path.clone() } else { path.field(below) };
     Ok(Some(Pod { object, path, node: place }))
 }
 
-/// The line of the first mapping that takes fields from elsewhere.
-fn merged(node: &Node<'_>) -> Option<usize> {
-    let mut line = None;
+/// What decides whether and how a pod is changed.
+const DECIDING: &[&str] = &[
+    "annotations",
+    "securityContext",
+    "capabilities",
+    "add",
+    "drop",
+    "privileged",
+    "runAsUser",
+    "runAsGroup",
+    "runAsNonRoot",
+    "fsGroup",
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "shareProcessNamespace",
+    "os",
+];
+
+/// The first place that takes from elsewhere what would have to be seen: its line, and what it is.
+fn hidden(node: &Node<'_>) -> Option<(usize, String)> {
+    let mut found = None;
     node.walk(&mut |node| {
-        if let Some(value) = node.get("<<") {
-            line.get_or_insert(value.line);
+        for field in node.fields() {
+            let is_alias = |node: &Node<'_>| matches!(node.kind, Kind::Alias);
+            let aliased = is_alias(&field.value) || field.value.items().iter().any(is_alias);
+            if field.name == "<<" {
+                found.get_or_insert((field.value.line, "a merged key (<<)".to_owned()));
+            } else if aliased && DECIDING.contains(&&*field.name) {
+                found.get_or_insert((field.value.line, format!("an alias for {}", field.name)));
+            }
         }
     });
-    line
+    found
 }
 
 /// Where a kind has the template of its pods.

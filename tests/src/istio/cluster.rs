@@ -208,9 +208,17 @@ impl Cluster {
         for namespace in ["istio-system", "shop"] {
             succeed(self.kubectl().args(["create", "namespace", namespace]));
         }
-        let mesh = tools::project().join("tests/istio/mesh.yaml");
-        let mesh = format!("--from-file=mesh={}", mesh.display());
-        succeed(self.kubectl().args(["-n", "istio-system", "create", "configmap", "istio", &mesh]));
+        self.configure("");
+    }
+
+    /// Gives the mesh the tests' configuration, with something added.
+    pub fn configure(&self, further: &str) {
+        let mesh = fs::read_to_string(tools::project().join("tests/istio/mesh.yaml")).unwrap() + further;
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio", "namespace": "istio-system"},
+            "data": {"mesh": mesh},
+        });
+        self.apply(&object.to_string());
     }
 }
 

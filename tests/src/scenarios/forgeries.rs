@@ -24,9 +24,13 @@ fn theft() -> Vec<Scenario> {
             "a captured token, replayed from another port",
             refused(Refused::WrongSource),
             |scene| {
-                let (token, _, first) = scene.use_a_token();
-                let replay = Connection::open(scene.envoy.address()).ask(scene.get(&token_line(&token)));
-                Ok(vec![first, replay])
+                let (token, source, first) = scene.use_a_token();
+                let mut other = Connection::open(scene.envoy.address());
+                // The kernel may choose the same again.
+                while other.source() == source {
+                    other = Connection::open(scene.envoy.address());
+                }
+                Ok(vec![first, other.ask(scene.get(&token_line(&token)))])
             },
         )
         .shown(),

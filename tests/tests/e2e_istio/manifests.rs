@@ -7,6 +7,7 @@ use procgate_tests::process::{run, succeed};
 use procgate_tests::tokens::Key;
 use procgate_tests::tools;
 use serde_json::{Value, json};
+use std::fs;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +20,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("the_api_server_takes_injected_workloads", injected),
     ("each_workload_is_judged_by_its_own_part_of_the_policy", parts),
     ("the_doctor_reads_five_hundred_services_in_time", large),
+    ("the_mesh_s_own_log_and_metrics_tell_of_decisions", mesh),
     ("what_is_removed_leaves_nothing", removed),
 ];
 
@@ -201,4 +203,34 @@ fn large(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     cluster.delete(&entries);
     println!("the doctor took {took:?} for 500 services");
     if code == Some(0) && took.as_secs() < 10 { Ok(()) } else { Err(format!("{took:?}: {told}").into()) }
+}
+
+fn mesh(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let module = cluster.module();
+    let rendered = cluster.render(&cluster.policy(), &["--workload", "app=checkout", "--module", &module]);
+    let part = fs::read_to_string(rendered.join("mesh/meshconfig.yaml"))?;
+    // What people merge into theirs.
+    let (_, part) = part.split_once("meshConfig:\n").unwrap();
+    let part: String =
+        part.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect();
+    cluster.configure(&part);
+    let telemetry = fs::read_to_string(rendered.join("mesh/telemetry.yaml"))?;
+    let telemetry = telemetry.replace("metadata:\n", "metadata:\n  namespace: shop\n");
+    cluster.apply(&telemetry);
+    let mut stage = Stage::of(cluster, "overlays/enforce");
+    only_the_approved_program(&stage, row("http_service"))?;
+    eventually("the mesh's own log", || {
+        let log = stage.pod.log();
+        let told = |reason: &str| log.contains(&format!(r#"\"reason\":\"{reason}\""#));
+        (told("allowed") && told("unknown-process")).then_some(())
+    });
+    let metrics = String::from_utf8(stage.pod.admin("/stats/prometheus"))?;
+    cluster.delete(&telemetry);
+    cluster.configure("");
+    let labelled = metrics.lines().any(|line| {
+        line.contains("procgate_decisions_total")
+            && line.contains(r#"reason="no-identity""#)
+            && line.contains(r#"decision="deny""#)
+    });
+    if labelled { Ok(()) } else { Err("no metric with procgate's labels".into()) }
 }

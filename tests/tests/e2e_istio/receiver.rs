@@ -18,8 +18,10 @@ pub(crate) const TESTS: &[(&str, Test)] =
 
 const PAYMENTS: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 3);
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 4);
-/// The service's address, and its pod's own.
+/// The service's addresses, and its pod's own.
 const SERVICE: &str = "10.66.1.50:80";
+const SERVICE_TCP: &str = "10.66.1.50:9000";
+const ASK_TCP: &[&str] = &["gopher://10.66.1.50:9000/_hello"];
 const POD: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(PAYMENTS), 8080);
 const ASK: &[&str] = &["-H", "host: payments.shop.svc.cluster.local", "http://10.66.1.50/charge/1"];
 
@@ -49,12 +51,22 @@ fn both_ends(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     for visitor in [Visitor::Shell("proxy-v2"), Visitor::Neighbour] {
         visit(&stage.pod, SERVICE.parse()?, ASK, visitor)?;
     }
+    // What is not HTTP is judged at the sender alone.
+    for visitor in [Visitor::Approved("proxy-v2"), Visitor::Shell("proxy-v2"), Visitor::Neighbour] {
+        visit(&stage.pod, SERVICE_TCP.parse()?, ASK_TCP, visitor)?;
+    }
 
     // Around its proxy, as the proxy's user: without a certificate,
     let plain = format!("http://{POD}/charge/1");
     let around = stage.pod.ask(POD, &[&plain], Visitor::AroundTheProxy);
     if around.status.success() {
         return Err(format!("STRICT let plaintext in: {around}").into());
+    }
+    // on a port that no service has, either,
+    let unlisted = format!("gopher://{PAYMENTS}:5555/_hello");
+    let around = stage.pod.ask(SocketAddr::from((PAYMENTS, 5555)), &[&unlisted], Visitor::AroundTheProxy);
+    if around.stdout.contains("hello") {
+        return Err(format!("STRICT let plaintext in by the passthrough: {around}").into());
     }
     // with the pod's own,
     let around = run(&mut as_peer(&stage.pod, &[]));

@@ -122,6 +122,28 @@ fn nothing_is_merged_into_a_pod_unseen() {
 }
 
 #[test]
+fn nothing_that_decides_is_taken_from_elsewhere_unseen() {
+    for (text, told) in [
+        ("x: &t true\nkind: Pod\nspec: {hostNetwork: *t, CONTAINER}\n", "an alias for hostNetwork"),
+        (
+            "x: &a {procgate.dev/inject: \"false\"}\nkind: Pod\nmetadata: {annotations: *a}\nspec: {CONTAINER}\n",
+            "an alias for annotations",
+        ),
+        (
+            "x: &s {privileged: true}\nkind: Pod\nspec: {securityContext: *s, CONTAINER}\n",
+            "an alias for securityContext",
+        ),
+        (
+            "x: &c ALL\nkind: Pod\nspec: {containers: [{name: a, command: [x], securityContext: {capabilities: {add: [*c]}}}]}\n",
+            "an alias for add",
+        ),
+    ] {
+        let line = refused(&text.replace("CONTAINER", "containers: [{name: a, command: [x]}]"), &[]);
+        assert!(line.contains(told), "{line}");
+    }
+}
+
+#[test]
 fn an_image_without_a_digest_and_other_slips_of_the_line_are_refused() {
     let place = Place::new();
     let line = |more: &[&str]| {
