@@ -2,12 +2,13 @@
 
 use crate::{Stage, Test, built, doctor, only_the_approved_program, row};
 use libtest_mimic::Failed;
-use procgate_tests::istio::{Cluster, eventually};
+use procgate_tests::istio::{Cluster, PROXY, eventually};
 use procgate_tests::process::{run, succeed};
 use procgate_tests::tokens::Key;
 use procgate_tests::tools;
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::chown;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
@@ -205,32 +206,44 @@ fn large(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     if code == Some(0) && took.as_secs() < 10 { Ok(()) } else { Err(format!("{took:?}: {told}").into()) }
 }
 
+/// A mesh with something of its own in its configuration, until this is dropped.
+struct Configured<'c>(&'c Cluster);
+
+impl Drop for Configured<'_> {
+    fn drop(&mut self) {
+        self.0.configure("");
+    }
+}
+
 fn mesh(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let module = cluster.module();
     let rendered = cluster.render(&cluster.policy(), &["--workload", "app=checkout", "--module", &module]);
+    // Standard output is a file of root's here.
+    let log = cluster.folder().join("mesh.log");
+    fs::write(&log, "")?;
+    chown(&log, Some(PROXY), Some(PROXY))?;
     let part = fs::read_to_string(rendered.join("mesh/meshconfig.yaml"))?;
+    let part = part.replace("/dev/stdout", &log.to_string_lossy());
     // What people merge into theirs.
     let (_, part) = part.split_once("meshConfig:\n").unwrap();
     let part: String =
         part.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect();
     cluster.configure(&part);
+    let _configured = Configured(cluster);
     let telemetry = fs::read_to_string(rendered.join("mesh/telemetry.yaml"))?;
     let telemetry = telemetry.replace("metadata:\n", "metadata:\n  namespace: shop\n");
-    cluster.apply(&telemetry);
-    let mut stage = Stage::of(cluster, "overlays/enforce");
+    let stage = Stage::start(cluster, format!("{}\n---\n{telemetry}", built(cluster, "overlays/enforce")));
     only_the_approved_program(&stage, row("http_service"))?;
     eventually("the mesh's own log", || {
-        let log = stage.pod.log();
+        let log = fs::read_to_string(&log).unwrap();
         let told = |reason: &str| log.contains(&format!(r#"\"reason\":\"{reason}\""#));
         (told("allowed") && told("unknown-process")).then_some(())
     });
     let metrics = String::from_utf8(stage.pod.admin("/stats/prometheus"))?;
-    cluster.delete(&telemetry);
-    cluster.configure("");
-    let labelled = metrics.lines().any(|line| {
-        line.contains("procgate_decisions_total")
-            && line.contains(r#"reason="no-identity""#)
-            && line.contains(r#"decision="deny""#)
-    });
+    let labels = [r#"reason="no-identity""#, r#"decision="deny""#];
+    let labelled = metrics
+        .lines()
+        .filter(|line| line.contains("procgate_decisions_total"))
+        .any(|line| labels.iter().all(|label| line.contains(label)));
     if labelled { Ok(()) } else { Err("no metric with procgate's labels".into()) }
 }
