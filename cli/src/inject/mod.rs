@@ -19,20 +19,17 @@ mod record;
 mod report;
 mod selection;
 mod settings;
+mod stream;
 mod undo;
 pub(crate) mod uninject;
 mod walk;
 
 use crate::failure::Failure;
-use crate::files;
 use custody::Custody;
 use report::Manifests;
 use settings::Settings;
-use std::path::{Path, PathBuf};
-use walk::{Injecting, walk};
-
-/// Bytes of a stream of manifests: ten times those of a cluster with a thousand workloads.
-const MAX_STREAM: u64 = 64 * 1024 * 1024;
+use stream::Stream;
+use walk::Injecting;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -51,12 +48,8 @@ docs/inject.md explains it all.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// Manifests, YAML or JSON; - is standard input.
-    #[arg(value_name = "FILE", default_value = "-")]
-    file: PathBuf,
-    /// Write the manifests to this file, whole or not at all, instead of printing them.
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    stream: Stream,
     /// The shim's image, by its digest.
     #[arg(long, value_name = "IMAGE@sha256:…")]
     shim_image: String,
@@ -119,17 +112,11 @@ impl Carrier {
 /// Puts the shim into all pods of a stream, or into none.
 pub(crate) fn run(args: &Args) -> Result<Manifests, Failure> {
     let settings = Settings::of(args)?;
-    let stream = files::read_text_at_most(&args.file, MAX_STREAM)?;
     let mut work = Injecting::new(&settings);
-    let text = walk(&args.file, &stream, &mut work)?;
+    let text = args.stream.pass(&mut work)?;
     let unused: Vec<_> = settings.unused().collect();
     if !unused.is_empty() {
         return Err(unused.into());
     }
-    work.report(text).keep(args.out.as_deref())
-}
-
-/// How a file is named where something is said of it.
-fn shown(file: &Path) -> String {
-    if file == Path::new("-") { "standard input".into() } else { file.display().to_string() }
+    args.stream.keep(work.report(text))
 }

@@ -1,11 +1,9 @@
 //! `procgate uninject`: what `inject` put in, out again.
 
-use super::MAX_STREAM;
 use super::report::Manifests;
-use super::walk::{Undoing, walk};
+use super::stream::Stream;
+use super::walk::Undoing;
 use crate::failure::Failure;
-use crate::files;
-use std::path::PathBuf;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -18,18 +16,13 @@ Goes by the annotation procgate.dev/injected. What was changed since stays, and 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// Manifests, YAML or JSON; - is standard input.
-    #[arg(value_name = "FILE", default_value = "-")]
-    file: PathBuf,
-    /// Write the manifests to this file, whole or not at all, instead of printing them.
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    stream: Stream,
 }
 
 /// Takes the shim out of all pods of a stream, or out of none.
 pub(crate) fn run(args: &Args) -> Result<Manifests, Failure> {
-    let stream = files::read_text_at_most(&args.file, MAX_STREAM)?;
     let mut work = Undoing::default();
-    let text = walk(&args.file, &stream, &mut work)?;
-    work.report(text).keep(args.out.as_deref())
+    let text = args.stream.pass(&mut work)?;
+    args.stream.keep(work.report(text))
 }

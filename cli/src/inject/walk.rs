@@ -6,11 +6,10 @@ use super::report::Manifests;
 use super::selection::select;
 use super::settings::Settings;
 use super::undo::undo;
-use super::{hazards, plan, shown};
+use super::{hazards, plan};
 use crate::failure::{Failure, Problem};
 use crate::yaml::{Document, Edit, Fault, Node, documents, edited};
 use std::collections::HashMap;
-use std::path::Path;
 
 /// What is done with each document.
 pub(super) trait Work {
@@ -35,12 +34,11 @@ impl Place<'_> {
 }
 
 /// Does the work in all documents of a stream. What is wrong anywhere leaves nothing done.
-pub(super) fn walk(file: &Path, stream: &str, work: &mut impl Work) -> Result<String, Failure> {
-    let file = shown(file);
+pub(super) fn walk(file: &str, stream: &str, work: &mut impl Work) -> Result<String, Failure> {
     let mut whole = String::with_capacity(stream.len());
     let mut problems: Vec<Problem> = Vec::new();
     for document in documents(stream) {
-        let place = Place { file: &file, document };
+        let place = Place { file, document };
         let done = match Node::read(document.text) {
             _ if document.is_empty() => Ok(document.text.to_owned()),
             Ok(Some(root)) => work.document(document.text, &root, &place),
