@@ -89,52 +89,67 @@ pub(crate) fn run(args: &Args) -> Result<Written, Failure> {
     if raw.mode == Mode::Audit {
         warnings.push("the policy says mode: audit; each overlay sets its own, audit and enforce".to_owned());
     }
-    let mut files = Vec::new();
-    let mut policy_bytes = 0;
-    let mut render = |folder: &str, workload: &Workload, policy: &RawPolicy| -> Result<(), Failure> {
-        let policy =
-            serde_json::to_value(policy).map_err(|error| Problem::new(error).in_file(&args.policy))?;
-        policy_bytes = policy_bytes.max(policy.to_string().len());
-        let parameters = parameters(args, &module, workload, policy);
-        let filled = TEMPLATES
-            .iter()
-            .map(|(path, text)| (format!("{folder}{path}"), manifests::fill(text, &parameters)));
-        files.extend(filled);
-        Ok(())
-    };
+    let mut rendering = Rendering { args, module, files: Vec::new(), policy_bytes: 0 };
     let workloads = match &args.per_workload {
         None => {
-            render("", &Workload::new(&args.namespace, &args.workload)?, &raw)?;
+            rendering.add("", &Workload::new(&args.namespace, &args.workload)?, &raw)?;
             None
         }
         Some(label) => {
-            let accounts = parts::accounts(&raw, &args.namespace).ok_or_else(|| {
-                let what = format!("no process names a service account in the namespace {}", args.namespace);
-                Problem::new(what).in_file(&args.policy).next("give processes their serviceAccount")
-            })?;
-            for account in &accounts {
-                let workload = Workload::new(&args.namespace, &[format!("{label}={account}")])?;
-                let part = raw.of_workload(&args.namespace, account);
-                if part.trust.keys.is_empty() {
-                    let what = format!("no key may sign for the service account {account}");
-                    return Err(Problem::new(what)
-                        .in_file(&args.policy)
-                        .next("add one to trust.keys")
-                        .into());
-                }
-                render(&parts::folder(account), &workload, &part)?;
-            }
-            files.extend(parts::gathered(&accounts));
+            let accounts = rendering.add_parts(&raw, label)?;
             warnings.push(format!(
-                "pods whose label {label} names none of these {} accounts get no plugin: nothing of theirs is judged",
-                accounts.len()
+                "pods whose label {label} names none of these {accounts} accounts get no plugin: nothing of theirs is judged"
             ));
-            Some(accounts.len())
+            Some(accounts)
         }
     };
+    let Rendering { files, policy_bytes, .. } = rendering;
     files::write_folder_whole(&args.out, &files)?;
     let folder = args.out.display().to_string();
     Ok(Written { folder, files: files.len(), workloads, policy_bytes, warnings })
+}
+
+/// What is to be written.
+struct Rendering<'a> {
+    args: &'a Args,
+    module: Module,
+    /// Paths and texts.
+    files: Vec<(String, String)>,
+    /// Of the largest policy.
+    policy_bytes: usize,
+}
+
+impl Rendering<'_> {
+    /// All manifests for one workload.
+    fn add(&mut self, folder: &str, workload: &Workload, policy: &RawPolicy) -> Result<(), Failure> {
+        let in_policy = |error| Problem::new(error).in_file(&self.args.policy);
+        let policy = serde_json::to_value(policy).map_err(in_policy)?;
+        self.policy_bytes = self.policy_bytes.max(policy.to_string().len());
+        let parameters = parameters(self.args, &self.module, workload, policy);
+        let fill = |template| manifests::fill(template, &parameters);
+        self.files.extend(TEMPLATES.iter().map(|(path, text)| (format!("{folder}{path}"), fill(text))));
+        Ok(())
+    }
+
+    /// The same for each service account, with its part of the policy; how many there are.
+    fn add_parts(&mut self, policy: &RawPolicy, label: &str) -> Result<usize, Failure> {
+        let Args { namespace, policy: file, .. } = self.args;
+        let accounts = parts::accounts(policy, namespace).ok_or_else(|| {
+            let what = format!("no process names a service account in the namespace {namespace}");
+            Problem::new(what).in_file(file).next("give processes their serviceAccount")
+        })?;
+        for account in &accounts {
+            let workload = Workload::new(namespace, &[format!("{label}={account}")])?;
+            let part = policy.of_workload(namespace, account);
+            if part.trust.keys.is_empty() {
+                let problem = Problem::new(format!("no key may sign for the service account {account}"));
+                return Err(problem.in_file(file).next("add one to trust.keys").into());
+            }
+            self.add(&parts::folder(account), &workload, &part)?;
+        }
+        self.files.extend(parts::gathered(&accounts));
+        Ok(accounts.len())
+    }
 }
 
 fn parameters(args: &Args, module: &Module, workload: &Workload, policy: Value) -> Vec<manifests::Parameter> {
