@@ -42,17 +42,14 @@ impl Namespace {
         succeed(Command::new("ip").args([
             "link", "add", "eth0", "netns", &here, "type", "veth", "peer", "name", "eth0", "netns", &there,
         ]));
-        for (namespace, address) in [(self, address), (other, other_address)] {
-            succeed(namespace.command("ip").args(["addr", "add", &format!("{address}/24"), "dev", "eth0"]));
-            succeed(namespace.command("ip").args(["link", "set", "eth0", "up"]));
-        }
+        self.take(address, "eth0");
+        other.take(other_address, "eth0");
     }
 
     /// Makes this one a network that others can be plugged into, with its own address of a /24.
     pub fn become_network(&self, address: Ipv4Addr) {
         succeed(self.command("ip").args(["link", "add", "lan", "type", "bridge"]));
-        succeed(self.command("ip").args(["addr", "add", &format!("{address}/24"), "dev", "lan"]));
-        succeed(self.command("ip").args(["link", "set", "lan", "up"]));
+        self.take(address, "lan");
     }
 
     /// Plugs this one into such a network, with an address of its /24 that no other has; the network leads on.
@@ -63,9 +60,14 @@ impl Namespace {
             "link", "add", "eth0", "netns", &here, "type", "veth", "peer", "name", &socket, "netns", &there,
         ]));
         succeed(network.command("ip").args(["link", "set", &socket, "master", "lan", "up"]));
-        succeed(self.command("ip").args(["addr", "add", &format!("{own}/24"), "dev", "eth0"]));
-        succeed(self.command("ip").args(["link", "set", "eth0", "up"]));
+        self.take(own, "eth0");
         succeed(self.command("ip").args(["route", "add", "default", "via", &address.to_string()]));
+    }
+
+    /// Takes an address of a /24, and puts the link that it is on to work.
+    fn take(&self, address: Ipv4Addr, link: &str) {
+        succeed(self.command("ip").args(["addr", "add", &format!("{address}/24"), "dev", link]));
+        succeed(self.command("ip").args(["link", "set", link, "up"]));
     }
 
     /// Pulls the plug of whoever has this address out of this network, without waiting until the kernel has put

@@ -9,6 +9,7 @@ use procgate_tests::tools;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::chown;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
@@ -39,13 +40,16 @@ const FOLDERS: &[&str] = &[
 /// What is said of every EnvoyFilter, and true.
 const INTERNALS: &str = "exposes internal implementation details";
 
+/// What the API server would take, and does not keep. Unknown fields are an error, not a warning.
+fn taking(cluster: &Cluster, file: &Path) -> Command {
+    let mut apply = cluster.kubectl();
+    apply.args(["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f"]).arg(file);
+    apply
+}
+
 fn taken(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     for folder in FOLDERS {
-        let file = cluster.file(&built(cluster, folder));
-        let mut apply = cluster.kubectl();
-        // Unknown fields are an error, not a warning.
-        apply.args(["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f"]);
-        let finished = run(apply.arg(file));
+        let finished = run(&mut taking(cluster, &cluster.file(&built(cluster, folder))));
         if !finished.status.success() {
             return Err(format!("{folder}: {finished}").into());
         }
@@ -70,9 +74,7 @@ fn validated(cluster: &Arc<Cluster>) -> Result<(), Failed> {
 fn refused(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let mistaken = built(cluster, "overlays/enforce").replace("failStrategy:", "failureStrategy:");
     let file = cluster.file(&mistaken);
-    let mut apply = cluster.kubectl();
-    apply.args(["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f"]).arg(&file);
-    for command in [&mut apply, cluster.istioctl().args(["validate", "-f"]).arg(&file)] {
+    for command in [&mut taking(cluster, &file), cluster.istioctl().args(["validate", "-f"]).arg(&file)] {
         let finished = run(command);
         if finished.status.success() || !finished.to_string().contains("failureStrategy") {
             return Err(finished.to_string().into());
@@ -146,9 +148,7 @@ fn injected(cluster: &Arc<Cluster>) -> Result<(), Failed> {
         let mut inject = Command::new(tools::cli());
         inject.args(["inject", "--trust-domain", "shop.example", "--shim-image", &image]).args(further);
         let objects = succeed(inject.arg(cluster.file(WORKLOADS))).stdout;
-        let mut apply = cluster.kubectl();
-        apply.args(["apply", "--server-side", "--dry-run=server", "--validate=strict", "-o", "json", "-f"]);
-        let finished = run(apply.arg(cluster.file(&objects)));
+        let finished = run(taking(cluster, &cluster.file(&objects)).args(["-o", "json"]));
         if !finished.status.success() || !finished.stdout.contains("/opt/procgate/procgate-shim") {
             return Err(format!("{further:?}: {finished}").into());
         }
