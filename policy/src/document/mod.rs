@@ -37,7 +37,7 @@ fn text(bytes: &[u8]) -> Result<&str, Mistakes> {
 }
 
 /// Reads JSON (RFC 8259).
-pub(crate) fn from_json(bytes: &[u8]) -> Result<Node, Mistakes> {
+pub(crate) fn from_json(bytes: &[u8]) -> Result<Node<'_>, Mistakes> {
     // From bytes, as tokens are read too: one reader in the module instead of two.
     let mut json = serde_json::Deserializer::from_slice(text(bytes)?.as_bytes());
     Node::deserialize(&mut json)
@@ -51,6 +51,6 @@ fn remedy() -> String {
 
 /// Reads YAML 1.2, of which JSON is a part.
 #[cfg(feature = "yaml")]
-pub(crate) fn from_yaml(bytes: &[u8]) -> Result<Node, Mistakes> {
+pub(crate) fn from_yaml(bytes: &[u8]) -> Result<Node<'_>, Mistakes> {
     yaml::parse(text(bytes)?)
 }

@@ -1,8 +1,10 @@
-//! The tree of a document.
+//! The tree of a document, whose texts are the document's own wherever they stand there as they are.
 
 use core::cell::Cell;
 use core::fmt;
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
 
 /// How deep lists and objects may nest. The deepest place of a policy is
 /// `rules[0].allow.from.labels.name`, six below the top.
@@ -13,7 +15,7 @@ pub(crate) const MAX_NODES: usize = 1_000_000;
 
 /// A value of a document.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Node {
+pub(crate) enum Node<'d> {
     /// `null`, or nothing after a YAML key.
     Null,
     /// `true` or `false`.
@@ -23,11 +25,11 @@ pub(crate) enum Node {
     /// Any other number.
     OtherNumber,
     /// A string.
-    Text(String),
+    Text(Cow<'d, str>),
     /// A list.
-    List(Vec<Node>),
+    List(Vec<Node<'d>>),
     /// An object; a key that is written twice stands twice.
-    Object(Vec<(String, Node)>),
+    Object(Vec<(Cow<'d, str>, Node<'d>)>),
 }
 
 /// What a value is, in the words of a mistake.
@@ -40,7 +42,7 @@ impl fmt::Display for Kind {
     }
 }
 
-impl Node {
+impl Node<'_> {
     /// What this is, for people.
     pub(crate) const fn kind(&self) -> Kind {
         Kind(match self {
@@ -54,7 +56,7 @@ impl Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for Node<'de> {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         NodeSeed { depth_left: MAX_DEPTH, nodes_left: &Cell::new(MAX_NODES) }.deserialize(source)
     }
@@ -75,9 +77,9 @@ impl NodeSeed<'_> {
 }
 
 impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
-    type Value = Node;
+    type Value = Node<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Node, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Node<'de>, D::Error> {
         let left = self.nodes_left.get().checked_sub(1);
         self.nodes_left.set(left.ok_or_else(|| de::Error::custom("too many values"))?);
         source.deserialize_any(self)
@@ -85,49 +87,53 @@ impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
 }
 
 impl<'de> Visitor<'de> for NodeSeed<'_> {
-    type Value = Node;
+    type Value = Node<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a value")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
+    fn visit_unit<E: de::Error>(self) -> Result<Node<'de>, E> {
         Ok(Node::Null)
     }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node<'de>, E> {
         Ok(Node::Bool(value))
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node, E> {
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node<'de>, E> {
         Ok(u16::try_from(value).map_or(Node::OtherNumber, Node::Integer))
     }
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node, E> {
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node<'de>, E> {
         Ok(u16::try_from(value).map_or(Node::OtherNumber, Node::Integer))
     }
 
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node<'de>, E> {
         Ok(whole(value).map_or(Node::OtherNumber, Node::Integer))
     }
 
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
+    fn visit_borrowed_str<E: de::Error>(self, value: &'de str) -> Result<Node<'de>, E> {
         Ok(Node::Text(value.into()))
     }
 
-    fn visit_string<E: de::Error>(self, value: String) -> Result<Node, E> {
-        Ok(Node::Text(value))
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Node<'de>, E> {
+        self.visit_string(value.into())
     }
 
-    fn visit_none<E: de::Error>(self) -> Result<Node, E> {
+    fn visit_string<E: de::Error>(self, value: String) -> Result<Node<'de>, E> {
+        Ok(Node::Text(value.into()))
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Node<'de>, E> {
         Ok(Node::Null)
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, source: D) -> Result<Node, D::Error> {
+    fn visit_some<D: Deserializer<'de>>(self, source: D) -> Result<Node<'de>, D::Error> {
         self.deserialize(source)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node<'de>, A::Error> {
         let inner = self.deeper()?;
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(inner)? {
@@ -136,15 +142,19 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
         Ok(Node::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Node, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Node<'de>, A::Error> {
         let inner = self.deeper()?;
         let mut object = Vec::new();
-        while let Some(name) = fields.next_key::<String>()? {
+        while let Some(Name(name)) = fields.next_key()? {
             object.push((name, fields.next_value_seed(inner)?));
         }
         Ok(Node::Object(object))
     }
 }
+
+/// The name of a field: a `Cow` by itself is always read as a text of its own.
+#[derive(Deserialize)]
+struct Name<'d>(#[serde(borrow)] Cow<'d, str>);
 
 /// `8080.0` is the integer 8080 to JSON Schema, and to whatever turns numbers into doubles on the
 /// way here. Found bit by bit, since a cast would round.

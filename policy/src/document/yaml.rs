@@ -9,7 +9,7 @@ use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 /// Aliases and anchors in one policy. They save writing a list of digests twice, not more.
 const MAX_ALIASES: usize = 1_000;
 
-pub(super) fn parse(text: &str) -> Result<Node, Mistakes> {
+pub(super) fn parse(text: &str) -> Result<Node<'_>, Mistakes> {
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
         let problem = error.to_string();
         // Only the first line: the others draw the place into a copy of the document.

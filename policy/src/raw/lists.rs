@@ -74,7 +74,7 @@ pub(super) fn labels(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<Vec
             && within(reader, at, value, 0, most_value)
             && named
         {
-            labels.push((name.clone(), value.into()));
+            labels.push((name.as_ref().into(), value.into()));
         }
     }
     (labels.len() == fields.len()).then_some(labels)

@@ -100,7 +100,7 @@ fn port(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPort> {
     match node {
         Node::Integer(port @ 1..) => return Some(RawPort::One(*port)),
         Node::Text(range) if range.split_once('-').is_some_and(|(a, b)| digits(a) && digits(b)) => {
-            return Some(RawPort::Range(range.clone()));
+            return Some(RawPort::Range(range.as_ref().into()));
         }
         Node::Text(text) if digits(text) => {
             reader.mistake(at, "a port in quotes", "write it as a number, without quotes");

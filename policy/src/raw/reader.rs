@@ -5,6 +5,7 @@ use crate::mistake::Mistakes;
 use crate::raw::spelling::nearest;
 use core::fmt;
 use core::ops::RangeInclusive;
+use std::borrow::Cow;
 
 /// A place in the document, kept on the stack and written out only for a mistake.
 #[derive(Clone, Copy, Debug)]
@@ -74,26 +75,26 @@ impl Reader {
         self.mistakes.or(value)
     }
 
-    /// The object here, with no field but these, each at most once.
+    /// The object here, with no field but these (32 at most), each at most once.
     pub(crate) fn object<'n>(
         &mut self,
         at: At<'n>,
-        node: &'n Node,
+        node: &'n Node<'n>,
         known: &'static [&'static str],
     ) -> Option<Fields<'n>> {
         let Node::Object(fields) = node else {
             self.wrong_kind(at, node, "an object");
             return None;
         };
-        let mut seen = vec![false; known.len()];
+        let mut seen = 0_u32;
         for (name, _) in fields {
-            let place = known.iter().position(|known| known == name);
-            match place.and_then(|place| seen.get_mut(place)) {
+            let place = known.iter().position(|known| *known == name);
+            match place.and_then(|place| 1_u32.checked_shl(u32::try_from(place).ok()?)) {
                 None => self.unknown_field(at.field(name), name, known),
-                Some(seen) if *seen => {
+                Some(bit) if seen & bit != 0 => {
                     self.mistake(at.field(name), "written twice", "keep one of the two");
                 }
-                Some(seen) => *seen = true,
+                Some(bit) => seen |= bit,
             }
         }
         Some(Fields { fields })
@@ -113,7 +114,7 @@ impl Reader {
         at: At<'n>,
         fields: &Fields<'n>,
         name: &'static str,
-        read: impl FnOnce(&mut Self, At<'_>, &'n Node) -> Option<T>,
+        read: impl FnOnce(&mut Self, At<'_>, &'n Node<'n>) -> Option<T>,
     ) -> Option<T> {
         fields.get(name).and_then(|node| read(self, at.field(name), node))
     }
@@ -125,7 +126,7 @@ impl Reader {
         fields: &Fields<'n>,
         name: &'static str,
         remedy: &str,
-        read: impl FnOnce(&mut Self, At<'_>, &'n Node) -> Option<T>,
+        read: impl FnOnce(&mut Self, At<'_>, &'n Node<'n>) -> Option<T>,
     ) -> Option<T> {
         match fields.get(name) {
             Some(node) => read(self, at.field(name), node),
@@ -140,9 +141,9 @@ impl Reader {
     pub(crate) fn list<'n, T>(
         &mut self,
         at: At<'n>,
-        node: &'n Node,
+        node: &'n Node<'n>,
         sizes: RangeInclusive<usize>,
-        mut read: impl FnMut(&mut Self, At<'_>, &'n Node) -> Option<T>,
+        mut read: impl FnMut(&mut Self, At<'_>, &'n Node<'n>) -> Option<T>,
     ) -> Option<Vec<T>> {
         let Node::List(items) = node else {
             self.wrong_kind(at, node, "a list");
@@ -163,7 +164,7 @@ impl Reader {
     }
 
     /// The text here.
-    pub(crate) fn text<'n>(&mut self, at: At<'_>, node: &'n Node) -> Option<&'n str> {
+    pub(crate) fn text<'n>(&mut self, at: At<'_>, node: &'n Node<'n>) -> Option<&'n str> {
         if let Node::Text(text) = node {
             return Some(text);
         }
@@ -182,12 +183,12 @@ impl Reader {
 /// The fields of one object.
 #[derive(Debug)]
 pub(crate) struct Fields<'n> {
-    fields: &'n [(String, Node)],
+    fields: &'n [(Cow<'n, str>, Node<'n>)],
 }
 
 impl<'n> Fields<'n> {
     /// The value of this name.
-    pub(crate) fn get(&self, name: &str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'n Node<'n>> {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, node)| node)
     }
 }
