@@ -32,7 +32,7 @@ pub(super) fn is_json(bytes: &[u8], path: &Path) -> bool {
 /// that is called YAML is read as such: a flow mapping starts with a brace too.
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Document, Mistakes> {
     let raw = if is_json(bytes, path) { RawPolicy::from_json(bytes)? } else { RawPolicy::from_yaml(bytes)? };
-    Ok(Document { policy: Policy::new(&raw)?, raw })
+    Ok(Document { policy: Policy::read_from(bytes, &raw)?, raw })
 }
 
 fn failure(path: &Path, mistakes: &Mistakes) -> Failure {

@@ -106,7 +106,7 @@ pub fn allow(
                 return Err(NoEdit::Identity);
             }
         }
-        edited = Policy::new(&edit.policy).map_err(|_: Mistakes| NoEdit::NotPossible)?;
+        edited = policy.edited(&edit.policy).map_err(|_: Mistakes| NoEdit::NotPossible)?;
         policy = &edited;
     }
     Err(NoEdit::NotPossible)
