@@ -29,6 +29,10 @@ use report::{Outcome, show};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+// Policies and logs are a great many small texts.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match Cli::try_parse_from(&arguments) {
