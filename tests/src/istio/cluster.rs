@@ -2,8 +2,8 @@
 //! configuration out of them and issues their certificates. No kubelet runs: [`Sidecar`](super::Sidecar) does its
 //! work for a pod.
 
-use super::eventually;
-use super::policy;
+use super::mesh_config::{merged, parsed};
+use super::{eventually, policy};
 use crate::certificates::Authority;
 use crate::netns::Namespace;
 use crate::pod::folder;
@@ -40,6 +40,8 @@ pub struct Cluster {
     /// The network that everything is in.
     pub world: Namespace,
     istiod: Mutex<Option<Running>>,
+    /// The mesh's configuration in force.
+    mesh: Mutex<Value>,
     _servers: Running,
     _kubernetes: [Running; 2],
     files: AtomicU32,
@@ -70,6 +72,7 @@ impl Cluster {
             tools,
             world,
             istiod: Mutex::default(),
+            mesh: Mutex::default(),
             files: AtomicU32::new(0),
             folder,
         };
@@ -208,17 +211,25 @@ impl Cluster {
         for namespace in ["istio-system", "shop"] {
             succeed(self.kubectl().args(["create", "namespace", namespace]));
         }
-        self.configure("");
+        self.configure(&json!({}));
     }
 
-    /// Gives the mesh the tests' configuration, with something added.
-    pub fn configure(&self, further: &str) {
-        let mesh = fs::read_to_string(tools::project().join("tests/istio/mesh.yaml")).unwrap() + further;
+    /// Gives the mesh the tests' configuration, with a part merged in.
+    pub fn configure(&self, part: &Value) {
+        let mesh = parsed(&fs::read_to_string(tools::project().join("tests/istio/mesh.yaml")).unwrap());
+        let mesh = merged(mesh, part);
+        // JSON is YAML.
         let object = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio", "namespace": "istio-system"},
-            "data": {"mesh": mesh},
+            "data": {"mesh": mesh.to_string()},
         });
         self.apply(&object.to_string());
+        *self.mesh.lock().unwrap() = mesh;
+    }
+
+    /// How the mesh has proxies configured that start now, which injection writes into their pods.
+    pub(super) fn proxy_config(&self) -> Value {
+        self.mesh.lock().unwrap()["defaultConfig"].clone()
     }
 }
 

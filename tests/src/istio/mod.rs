@@ -3,6 +3,7 @@
 //! connections to that, and the real shim starts the programs.
 
 mod cluster;
+pub mod mesh_config;
 mod sidecar;
 
 pub use cluster::{Cluster, SERVERS};

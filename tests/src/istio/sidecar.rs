@@ -2,6 +2,7 @@
 
 use super::cluster::{Cluster, ISTIOD, SERVERS, printed};
 use super::eventually;
+use super::mesh_config::merged;
 use crate::netns::Namespace;
 use crate::pod::run_as_checkout;
 use crate::process::{Finished, Running, run, succeed};
@@ -204,6 +205,13 @@ impl Sidecar {
         self.network.within(|| wire::fetch(ADMIN, path).body)
     }
 
+    /// What Prometheus gets of Envoy, where Istio has it scrape.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<u8> {
+        let scraped = SocketAddr::new(ADMIN.ip(), 15_090);
+        self.network.within(|| wire::fetch(scraped, "/stats/prometheus").body)
+    }
+
     /// What Envoy runs, as it tells it itself, in a file.
     #[must_use]
     pub fn config_dump(&self) -> PathBuf {
@@ -304,10 +312,8 @@ fn secrets(cluster: &Cluster, app: &str, folder: &Path) {
     chown(log, Some(PROXY), Some(PROXY)).unwrap();
 }
 
-/// Where the agent finds Envoy.
-const ENVOY: &str = "/var/lib/envoy";
-/// /var/lib is the agent's own: it keeps modules there, and the proxy's user may not look for Envoy in somebody's cache.
-/// istiod has a name, as its certificate says.
+/// /var/lib is the agent's own: it keeps modules there, and the proxy's user may not look for Envoy in somebody's cache
+/// (mesh.yaml says where it finds it). istiod has a name, as its certificate says.
 const OWN_PLACE: &str = "mount -t tmpfs tmpfs /var/lib && install -d -o 1337 -g 1337 /var/lib/istio/data &&
     touch /var/lib/envoy && mount --bind \"$0\" /var/lib/envoy && mount --bind hosts /etc/hosts && exec \"$@\"";
 
@@ -320,12 +326,7 @@ fn start_agent(
     address: Ipv4Addr,
     folder: &Path,
 ) -> Command {
-    let config = json!({
-        "discoveryAddress": ISTIOD, "binaryPath": ENVOY, "configPath": folder.join("config"),
-        "statNameLength": 189, "concurrency": 2, "terminationDrainDuration": "1s",
-        // Tests wait for records.
-        "fileFlushInterval": "0.01s",
-    });
+    let config = merged(cluster.proxy_config(), &json!({"configPath": folder.join("config")}));
     let mut command = network.command("unshare");
     command
         .args(["--mount", "--", "sh", "-c", OWN_PLACE])

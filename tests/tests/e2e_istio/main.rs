@@ -7,6 +7,7 @@
 mod admission;
 mod images;
 mod manifests;
+mod mesh;
 mod operations;
 mod receiver;
 
@@ -145,8 +146,15 @@ fn main() -> ExitCode {
         let (code, told) = doctor(stage);
         if code == Some(0) { Ok(()) } else { Err(told.into()) }
     }));
-    let parts =
-        [ALONE, manifests::TESTS, admission::TESTS, receiver::TESTS, operations::TESTS, images::TESTS];
+    let parts = [
+        ALONE,
+        manifests::TESTS,
+        mesh::TESTS,
+        admission::TESTS,
+        receiver::TESTS,
+        operations::TESTS,
+        images::TESTS,
+    ];
     for (name, test) in parts.into_iter().flatten() {
         trials.push(trial((*name).into(), cluster.clone(), test));
     }

@@ -2,13 +2,11 @@
 
 use crate::{Stage, Test, built, doctor, only_the_approved_program, row};
 use libtest_mimic::Failed;
-use procgate_tests::istio::{Cluster, PROXY, eventually};
+use procgate_tests::istio::{Cluster, eventually};
 use procgate_tests::process::{run, succeed};
 use procgate_tests::tokens::Key;
 use procgate_tests::tools;
 use serde_json::{Value, json};
-use std::fs;
-use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -22,7 +20,6 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("the_api_server_takes_injected_workloads", injected),
     ("each_workload_is_judged_by_its_own_part_of_the_policy", parts),
     ("the_doctor_reads_five_hundred_services_in_time", large),
-    ("the_mesh_s_own_log_tells_of_decisions", mesh),
     ("what_is_removed_leaves_nothing", removed),
 ];
 
@@ -204,40 +201,4 @@ fn large(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     cluster.delete(&entries);
     println!("the doctor took {took:?} for 500 services");
     if code == Some(0) && took.as_secs() < 10 { Ok(()) } else { Err(format!("{took:?}: {told}").into()) }
-}
-
-/// A mesh with something of its own in its configuration, until this is dropped.
-struct Configured<'c>(&'c Cluster);
-
-impl Drop for Configured<'_> {
-    fn drop(&mut self) {
-        self.0.configure("");
-    }
-}
-
-fn mesh(cluster: &Arc<Cluster>) -> Result<(), Failed> {
-    let module = cluster.module();
-    let rendered = cluster.render(&cluster.policy(), &["--workload", "app=checkout", "--module", &module]);
-    // Standard output is a file of root's here.
-    let log = cluster.folder().join("mesh.log");
-    fs::write(&log, "")?;
-    chown(&log, Some(PROXY), Some(PROXY))?;
-    let part = fs::read_to_string(rendered.join("mesh/meshconfig.yaml"))?;
-    let part = part.replace("/dev/stdout", &log.to_string_lossy());
-    // What people merge into theirs.
-    let (_, part) = part.split_once("meshConfig:\n").unwrap();
-    let part: String =
-        part.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect();
-    cluster.configure(&part);
-    let _configured = Configured(cluster);
-    let telemetry = fs::read_to_string(rendered.join("mesh/telemetry.yaml"))?;
-    let telemetry = telemetry.replace("metadata:\n", "metadata:\n  namespace: shop\n");
-    let stage = Stage::start(cluster, format!("{}\n---\n{telemetry}", built(cluster, "overlays/enforce")));
-    only_the_approved_program(&stage, row("http_service"))?;
-    eventually("the mesh's own log", || {
-        let log = fs::read_to_string(&log).unwrap();
-        let told = |reason: &str| log.contains(&format!(r#"\"reason\":\"{reason}\""#));
-        (told("allowed") && told("unknown-process")).then_some(())
-    });
-    Ok(())
 }

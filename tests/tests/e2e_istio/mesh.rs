@@ -1,0 +1,103 @@
+//! What `mesh` adds to a mesh's own configuration: labels of metrics, and the mesh's own log.
+
+use crate::{Stage, Test, built, only_the_approved_program, row};
+use libtest_mimic::Failed;
+use procgate_tests::istio::mesh_config::parsed;
+use procgate_tests::istio::{Cluster, PROXY, eventually};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("the_mesh_s_own_log_tells_of_decisions", log),
+    ("metrics_of_decisions_have_labels_by_the_mesh_s_part_and_not_without", labels),
+];
+
+/// The rendered part.
+fn rendered(cluster: &Cluster) -> PathBuf {
+    let module = cluster.module();
+    cluster.render(&cluster.policy(), &["--workload", "app=checkout", "--module", &module]).join("mesh")
+}
+
+/// What people merge into theirs.
+fn part(cluster: &Cluster) -> Result<Value, Failed> {
+    let text = fs::read_to_string(rendered(cluster).join("meshconfig.yaml"))?;
+    Ok(parsed(&text)["meshConfig"].take())
+}
+
+/// A mesh with this part in its configuration, until it is dropped.
+struct Configured<'c>(&'c Cluster);
+
+impl<'c> Configured<'c> {
+    fn with(cluster: &'c Cluster, part: &Value) -> Self {
+        cluster.configure(part);
+        Self(cluster)
+    }
+}
+
+impl Drop for Configured<'_> {
+    fn drop(&mut self) {
+        self.0.configure(&json!({}));
+    }
+}
+
+fn log(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    // Standard output is a file of root's here.
+    let log = cluster.folder().join("mesh.log");
+    fs::write(&log, "")?;
+    chown(&log, Some(PROXY), Some(PROXY))?;
+    let mut part = part(cluster)?;
+    let path = &mut part["extensionProviders"][0]["envoyFileAccessLog"]["path"];
+    assert_eq!(*path, "/dev/stdout");
+    *path = json!(log);
+    let _configured = Configured::with(cluster, &part);
+    let telemetry = fs::read_to_string(rendered(cluster).join("telemetry.yaml"))?;
+    let telemetry = telemetry.replace("metadata:\n", "metadata:\n  namespace: shop\n");
+    let stage = Stage::start(cluster, format!("{}\n---\n{telemetry}", built(cluster, "overlays/enforce")));
+    only_the_approved_program(&stage, row("http_service"))?;
+    eventually("the mesh's own log", || {
+        let log = fs::read_to_string(&log).unwrap();
+        let told = |reason: &str| log.contains(&format!(r#"\"reason\":\"{reason}\""#));
+        (told("allowed") && told("unknown-process")).then_some(())
+    });
+    Ok(())
+}
+
+/// Three decisions, and what Prometheus gets of procgate then.
+fn scraped(cluster: &Arc<Cluster>, part: &Value) -> Result<Vec<String>, Failed> {
+    let _configured = Configured::with(cluster, part);
+    let stage = Stage::of(cluster, "overlays/enforce");
+    only_the_approved_program(&stage, row("http_service"))?;
+    let metrics = String::from_utf8(stage.pod.metrics())?;
+    let ours = metrics.lines().filter(|line| line.contains("procgate") && !line.starts_with('#'));
+    Ok(ours.map(String::from).collect())
+}
+
+fn labels(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let series = scraped(cluster, &part(cluster)?)?;
+    let promised = [
+        ["allow", "allowed", "proxy-v2"],
+        ["deny", "unknown-process", "proxy-v2"],
+        ["deny", "no-identity", "none"],
+    ];
+    let counters = promised.map(|[decision, reason, carrier]| {
+        format!(
+            "procgate_decisions_total{{decision=\"{decision}\",reason=\"{reason}\",direction=\"outbound\",\
+             carrier=\"{carrier}\"}} 1"
+        )
+    });
+    let counted: BTreeSet<_> = series.iter().filter(|line| line.contains("decisions_total")).collect();
+    if counted != counters.iter().collect()
+        || !series.iter().any(|line| line.starts_with("procgate_policy_info{"))
+    {
+        return Err(series.join("\n").into());
+    }
+    // Without the part, all of that is in the names.
+    let series = scraped(cluster, &json!({}))?;
+    let named = "procgate_decisions_total_decision___allow____reason___allowed____";
+    let unlabelled = series.iter().filter(|line| line.starts_with(named)).count();
+    if unlabelled == 1 { Ok(()) } else { Err(series.join("\n").into()) }
+}
