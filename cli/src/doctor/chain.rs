@@ -18,6 +18,8 @@ pub(super) struct Coverage<'a> {
     hands_on: Option<Plugin<'a>>,
     /// What goes past it although it is there.
     gaps: Vec<Gap>,
+    /// Whether only what an inspector has found to be HTTP or TLS gets here, which a preface is not.
+    takes_detected: bool,
     /// Whether the chain ends at a cluster without endpoints.
     leads_nowhere: bool,
     /// Whether it leads, or may lead, to a cluster that is not where the connection wanted to go.
@@ -34,7 +36,8 @@ pub(super) struct Gap {
 impl<'a> Coverage<'a> {
     /// Looks through the filters of a chain.
     pub(super) fn of(configuration: &Configuration<'a>, chain: &Chain<'a>) -> Self {
-        let mut found = Self::default();
+        let protocols = chain.tree.at("filter_chain_match.application_protocols");
+        let mut found = Self { takes_detected: protocols.items().next().is_some(), ..Self::default() };
         let filters = chain.tree.get("filters").items().map(|entry| configuration.filter(entry));
         for filter in filters {
             if let Some(plugin) = Plugin::of(filter) {
@@ -103,10 +106,10 @@ impl<'a> Coverage<'a> {
         self.http.is_none() && self.network.is_some_and(Plugin::waits_for_bytes)
     }
 
-    /// Whether no server gets the preface of a connection that comes here with it: the plugin takes it off as it
-    /// reads first bytes, or there is no server.
+    /// Whether no server gets the preface of a connection by this chain: none comes here with it, the plugin takes it
+    /// off as it reads first bytes, or there is no server.
     pub(super) fn keeps_prefaces_from_servers(&self) -> bool {
-        self.leads_nowhere || self.waits_for_bytes() || self.hands_on.is_some()
+        self.takes_detected || self.leads_nowhere || self.waits_for_bytes() || self.hands_on.is_some()
     }
 
     /// Says whether everything in the chain meets the plugin.

@@ -506,10 +506,13 @@ fn a_preface_stays_on_what_no_listener_takes_unless_the_plugin_reads_first_bytes
     };
     let http = json!([{"name": "http", "filters": [{"name": "manager", "typed_config": {
         "@type": kind("network.http_connection_manager.v3.HttpConnectionManager")}}]}]);
+    let mut detected = http.clone();
+    detected[0]["filter_chain_match"] = json!({"application_protocols": ["http/1.1", "h2c"]});
     for (root, chains, level) in [
         ("network-stream", json!([]), "ok"),
         ("network", json!([]), "warning"),
         ("network-stream", http, "warning"),
+        ("network-stream", detected, "ok"),
     ] {
         let place = Place::new();
         place.write("dump.json", dump(plugin(root), chains).to_string().as_bytes());

@@ -302,8 +302,9 @@ fn secrets(cluster: &Cluster, app: &str, folder: &Path) {
         (got.status.success() && !got.stdout.is_empty()).then_some(got.stdout)
     });
     fs::write(authority.join("root-cert.pem"), root).unwrap();
-    fs::write(folder.join("hosts"), format!("127.0.0.1 localhost\n{SERVERS} istiod.istio-system.svc\n"))
-        .unwrap();
+    // All names that Envoy may ask for.
+    let hosts = format!("127.0.0.1 localhost\n{SERVERS} istiod.istio-system.svc unknown.example\n");
+    fs::write(folder.join("hosts"), hosts).unwrap();
     let template = fs::read(cluster.tools.join("envoy-bootstrap.json")).unwrap();
     fs::write(folder.join("bootstrap-template.json"), template).unwrap();
     succeed(Command::new("chown").args(["-R", &format!("{PROXY}:{PROXY}")]).arg(folder));

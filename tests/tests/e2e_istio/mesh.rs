@@ -1,9 +1,10 @@
-//! What `mesh` adds to a mesh's own configuration: labels of metrics, and the mesh's own log.
+//! What the mesh's own configuration changes: by the part of it in `mesh`, labels of metrics and the mesh's own log; by
+//! its policy for what it does not list, the chains.
 
-use crate::{Stage, Test, built, only_the_approved_program, row};
+use crate::{Row, Stage, Test, built, doctor, only_the_approved_program, row};
 use libtest_mimic::Failed;
 use procgate_tests::istio::mesh_config::parsed;
-use procgate_tests::istio::{Cluster, PROXY, eventually};
+use procgate_tests::istio::{Cluster, PROXY, Visitor, answered, eventually};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("the_mesh_s_own_log_tells_of_decisions", log),
     ("metrics_of_decisions_have_labels_by_the_mesh_s_part_and_not_without", labels),
+    ("where_the_mesh_looks_hosts_up_by_itself_every_chain_is_judged", dynamic_dns),
 ];
 
 /// The rendered part.
@@ -100,4 +102,44 @@ fn labels(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let named = "procgate_decisions_total_decision___allow____reason___allowed____";
     let unlabelled = series.iter().filter(|line| line.starts_with(named)).count();
     if unlabelled == 1 { Ok(()) } else { Err(series.join("\n").into()) }
+}
+
+/// What changes under ALLOW_ANY_DYNAMIC_DNS: HTTP to an address that the mesh does not list.
+const DYNAMIC: &[Row] = &[
+    // The inspector takes no preface for HTTP: the connection is judged, and goes to its address.
+    Row {
+        chain: "virtualOutbound-catchall-tcp",
+        to: "10.66.1.99:5555",
+        arguments: &["-H", "host: nowhere.example", "http://10.66.1.99:5555/charge/1"],
+        carrier: "proxy-v2",
+    },
+    // The request is judged, and goes to where its host's name leads.
+    Row {
+        chain: "virtualOutbound-catchall-tcp-http",
+        to: "10.66.1.99:5555",
+        arguments: &["-H", "host: unknown.example:5555", "http://10.66.1.99:5555/charge/1"],
+        carrier: "header",
+    },
+];
+
+fn dynamic_dns(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let _configured =
+        Configured::with(cluster, &json!({"outboundTrafficPolicy": {"mode": "ALLOW_ANY_DYNAMIC_DNS"}}));
+    let stage = Stage::of(cluster, "overlays/enforce");
+    eventually("the chain for HTTP", || {
+        let dump = fs::read_to_string(stage.pod.config_dump()).unwrap();
+        dump.contains("virtualOutbound-catchall-tcp-http").then_some(())
+    });
+    let others = ["unknown_host_on_an_http_port", "no_http_on_an_http_port", "unlisted_tcp"].map(row);
+    for row in others.into_iter().chain(DYNAMIC) {
+        only_the_approved_program(&stage, row)?;
+    }
+    // That of the first row by the carrier of the second: the address that was judged is not where it goes.
+    let [by_address, _] = DYNAMIC else { return Err("two rows".into()) };
+    let looked_up = stage.pod.ask(by_address.to.parse()?, by_address.arguments, Visitor::Approved("header"));
+    if answered(&looked_up) {
+        return Err(format!("a host without an address: {looked_up}").into());
+    }
+    let (code, told) = doctor(&stage);
+    if code == Some(0) && !told.contains("keeps its preface") { Ok(()) } else { Err(told.into()) }
 }
