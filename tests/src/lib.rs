@@ -33,5 +33,6 @@ pub mod tokens;
 pub mod tools;
 pub mod until;
 pub mod upstream;
+pub mod visitor;
 pub mod way;
 pub mod wire;

@@ -11,8 +11,8 @@ use crate::skip::is_root_for;
 use crate::tokens::{DOMAIN, Key, SCOPE};
 use crate::tools;
 use crate::until::until;
-use procgate_identity::RefusalReason;
-use procgate_policy::{Reason, Record};
+use crate::visitor::{Visitor, neighbour, shell};
+use procgate_policy::Record;
 use rcgen::SanType;
 use serde_json::{Value, json};
 use std::fs;
@@ -66,38 +66,14 @@ pub enum Service {
     Http,
 }
 
-/// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Visitor {
-    /// The approved program under the shim in this mode, by the carrier `proxy-v2`.
-    Approved(&'static str),
-    /// A shell under the same shim.
-    Shell(&'static str),
-    /// The same program in another container of the pod: it shares the pod's network and nothing else, and
-    /// has no shim.
-    Neighbour,
-}
-
-impl Visitor {
-    /// All of them, in both modes.
-    pub const ALL: [Self; 5] = [
-        Self::Approved("pidfd"),
-        Self::Approved("own-socket"),
-        Self::Shell("pidfd"),
-        Self::Shell("own-socket"),
-        Self::Neighbour,
-    ];
-
-    /// What is to become of it.
-    #[must_use]
-    pub const fn promised(self) -> Reason {
-        match self {
-            Self::Approved(_) => Reason::Allowed,
-            Self::Shell(_) => Reason::UnknownProcess,
-            Self::Neighbour => Reason::Identity(RefusalReason::NoIdentity),
-        }
-    }
-}
+/// Everybody who asks, the shim's programs in both of its modes.
+pub const VISITORS: [Visitor; 5] = [
+    Visitor::Approved("pidfd"),
+    Visitor::Approved("own-socket"),
+    Visitor::Shell("pidfd"),
+    Visitor::Shell("own-socket"),
+    Visitor::Neighbour,
+];
 
 /// What came of a question.
 #[derive(Clone, Debug)]
@@ -218,15 +194,13 @@ impl Mesh {
             }
             Visitor::Shell(mode) => {
                 let mut shim = self.shim(service, mode);
-                let port = service.port().to_string();
-                shim.args(["bash", "-c", UNAPPROVED, "bash", &SERVERS.to_string(), &port]);
+                shim.args(shell((SERVERS, service.port()).into(), &SERVERS.to_string()));
                 shim
             }
             Visitor::Neighbour => {
-                let mut unshare = self.pod.command("unshare");
-                unshare.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--ipc", "--"]);
-                unshare.arg(service.program()).args(arguments);
-                unshare
+                let mut neighbour = neighbour(&self.pod);
+                neighbour.arg(service.program()).args(arguments);
+                neighbour
             }
         };
         self.watch(service, &mut command)
@@ -293,12 +267,6 @@ impl Mesh {
         shim
     }
 }
-
-/// A program that no policy approves connects, and waits for an answer.
-const UNAPPROVED: &str = r#"
-exec 3<>"/dev/tcp/$1/$2"
-printf 'GET /charge/1 HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n\r\n' "$1" >&3
-cat <&3"#;
 
 /// The rules that a mesh makes: everything that is not the proxy's own or for loopback goes to the proxy.
 /// Nothing where iptables is missing; in CI that fails.

@@ -4,7 +4,8 @@
 use libtest_mimic::{Arguments, Failed, Trial};
 use procgate_identity::{Carrier, RefusalReason};
 use procgate_policy::Reason;
-use procgate_tests::mesh::{Mesh, Service, Visit, Visitor};
+use procgate_tests::mesh::{Mesh, Service, VISITORS, Visit};
+use procgate_tests::visitor::Visitor;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn assert(mesh: &Mesh, service: Service) -> Result<(), Failed> {
-    for visitor in Visitor::ALL {
+    for visitor in VISITORS {
         let Visit { answered, record, finished } = mesh.visit(service, visitor);
         let promised = visitor.promised();
         let carrier = (visitor != Visitor::Neighbour).then_some(Carrier::ProxyV2);

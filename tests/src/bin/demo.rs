@@ -3,10 +3,11 @@
 #![allow(clippy::expect_used, reason = "a demo stops loudly at whatever goes wrong")]
 
 use procgate_policy::{Reason, Record};
-use procgate_tests::mesh::{Mesh, Service, Visit, Visitor};
+use procgate_tests::mesh::{Mesh, Service, Visit};
 use procgate_tests::pod::Confinement;
 use procgate_tests::scenarios::{self, Scenario, Skipped};
 use procgate_tests::stage::Stage;
+use procgate_tests::visitor::Visitor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;

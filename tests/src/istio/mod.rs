@@ -3,11 +3,17 @@
 //! connections to that, and the real shim starts the programs.
 
 mod cluster;
+mod kubernetes;
 pub mod mesh_config;
+mod node;
 mod sidecar;
+mod visits;
 
+pub use crate::visitor::Visitor;
 pub use cluster::{Cluster, SERVERS};
-pub use sidecar::{PROXY, Sidecar, Visit, Visitor, answered};
+pub use node::{Interception, PROXY};
+pub use sidecar::Sidecar;
+pub use visits::{Visit, answered};
 
 use crate::program::Program;
 use crate::tokens::{DOMAIN, Key, SCOPE};

@@ -1,6 +1,7 @@
 //! What the ValidatingAdmissionPolicy refuses, by a real API server.
 
-use crate::{Test, built};
+use crate::Test;
+use crate::stage::built;
 use libtest_mimic::Failed;
 use procgate_tests::istio::{Cluster, eventually};
 use procgate_tests::process::{Finished, run};

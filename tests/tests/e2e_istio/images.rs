@@ -1,7 +1,8 @@
 //! The plugin's image, as `make oci` has left it, in a real registry, and the node's agent that fetches it.
 
+use crate::Test;
 use crate::operations::{APPROVED, expect, objects};
-use crate::{Stage, Test};
+use crate::stage::Stage;
 use libtest_mimic::Failed;
 use procgate_tests::istio::{Cluster, SERVERS, Visitor, eventually};
 use procgate_tests::process::{Running, succeed};

@@ -1,6 +1,8 @@
 //! What those say of the manifests that admit them: the API server with Istio's schemas, and Istio's own validator.
 
-use crate::{Stage, Test, built, doctor, only_the_approved_program, row};
+use crate::Test;
+use crate::rows::{only_the_approved_program, row};
+use crate::stage::{Stage, built, doctor};
 use libtest_mimic::Failed;
 use procgate_tests::istio::{Cluster, eventually};
 use procgate_tests::process::{run, succeed};

@@ -1,7 +1,9 @@
 //! What the mesh's own configuration changes: by the part of it in `mesh`, labels of metrics and the mesh's own log; by
 //! its policy for what it does not list, the chains.
 
-use crate::{Row, Stage, Test, built, doctor, only_the_approved_program, row};
+use crate::Test;
+use crate::rows::{Row, only_the_approved_program, row};
+use crate::stage::{Stage, built, doctor};
 use libtest_mimic::Failed;
 use procgate_tests::istio::mesh_config::parsed;
 use procgate_tests::istio::{Cluster, PROXY, Visitor, answered, eventually};

@@ -1,6 +1,8 @@
 //! What is done to a mesh that runs: changes of mode, policy, key and module, and parts of it that are away.
 
-use crate::{ASK_UNLISTED, Stage, Test, UNLISTED, row};
+use crate::Test;
+use crate::rows::{ASK_UNLISTED, UNLISTED, row};
+use crate::stage::{Stage, built};
 use libtest_mimic::Failed;
 use procgate_tests::istio::{Cluster, SERVERS, Visitor, answered, eventually};
 use procgate_tests::process::{Running, resident_kilobytes, run};
@@ -58,8 +60,7 @@ struct Steady(Running);
 
 impl Steady {
     fn start(stage: &Stage) -> Self {
-        let http = row("http_service");
-        let mut curl = stage.pod.caller(http.to.parse().unwrap(), APPROVED);
+        let mut curl = stage.pod.approved("proxy-v2");
         // To standard error, which is not kept back.
         let told = "%{stderr}%{http_code} %{num_connects}\n";
         curl.args(["-sS", "--noproxy", "*", "--rate", "40/s", "-o", "/dev/null", "-w", told]);
@@ -94,7 +95,7 @@ fn enforced_while_it_runs(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let stage = Stage::of(cluster, "overlays/audit");
     until_all(&stage, Visitor::Neighbour, true, "audit to let everybody through");
     let client = Steady::start(&stage);
-    cluster.apply(&crate::built(cluster, "overlays/enforce"));
+    cluster.apply(&built(cluster, "overlays/enforce"));
     until_all(&stage, Visitor::Neighbour, false, "the neighbour to be refused");
     expect(&stage, APPROVED, [true; 2], "enforced")?;
     client.undisturbed()
@@ -177,7 +178,7 @@ fn istiod_away(cluster: &Arc<Cluster>) -> Result<(), Failed> {
         .and_then(|()| expect(&stage, Visitor::Neighbour, [false; 2], "without istiod"));
     cluster.start_istiod();
     during?;
-    cluster.apply(&crate::built(cluster, "overlays/audit"));
+    cluster.apply(&built(cluster, "overlays/audit"));
     until_all(&stage, Visitor::Neighbour, true, "what istiod serves when it is back");
     Ok(())
 }

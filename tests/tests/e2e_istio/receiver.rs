@@ -1,10 +1,12 @@
 //! Two pods with certificates of istiod's authority: what the sender's proxy lets through, or never sees, meets the
 //! receiver's.
 
-use crate::{CHECKOUT, Stage, Test, visit};
+use crate::rows::visit;
+use crate::stage::Stage;
+use crate::{CHECKOUT, Test};
 use libtest_mimic::Failed;
 use procgate_policy::Direction;
-use procgate_tests::istio::{Cluster, Sidecar, Visitor, eventually};
+use procgate_tests::istio::{Cluster, Interception, Sidecar, Visitor, eventually};
 use procgate_tests::process::run;
 use procgate_tests::tokens::claims;
 use procgate_tests::wire::token_line;
@@ -14,7 +16,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 pub(crate) const TESTS: &[(&str, Test)] =
-    &[("the_receiver_judges_what_the_sender_forwards_and_what_goes_around_it", both_ends)];
+    &[("the_receiver_judges_what_the_sender_forwards_and_what_goes_around_it", |cluster| {
+        both_ends(cluster, Interception::Redirect)
+    })];
 
 const PAYMENTS: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 3);
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 4);
@@ -25,12 +29,12 @@ const ASK_TCP: &[&str] = &["gopher://10.66.1.50:9000/_hello"];
 const POD: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(PAYMENTS), 8080);
 const ASK: &[&str] = &["-H", "host: payments.shop.svc.cluster.local", "http://10.66.1.50/charge/1"];
 
-fn both_ends(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+pub(crate) fn both_ends(cluster: &Arc<Cluster>, interception: Interception) -> Result<(), Failed> {
     // Of all pods: payments is one of those that receive.
     let module = cluster.module();
     let rendered = cluster.render(&cluster.policy(), &["--module", &module]);
-    let stage = Stage::start(cluster, cluster.build(&rendered.join("overlays/receiver")));
-    let payments = Sidecar::start(cluster, "payments", PAYMENTS);
+    let stage = Stage::intercepted(cluster, cluster.build(&rendered.join("overlays/receiver")), interception);
+    let payments = Sidecar::intercepted(cluster, "payments", PAYMENTS, interception);
     let _program = cluster.serve(&payments.network, PAYMENTS);
     let other = Sidecar::start(cluster, "other", OTHER);
 
@@ -58,13 +62,13 @@ fn both_ends(cluster: &Arc<Cluster>) -> Result<(), Failed> {
 
     // Around its proxy, as the proxy's user: without a certificate,
     let plain = format!("http://{POD}/charge/1");
-    let around = stage.pod.ask(POD, &[&plain], Visitor::AroundTheProxy);
+    let around = stage.pod.ask_around_the_proxy(&[&plain]);
     if around.status.success() {
         return Err(format!("STRICT let plaintext in: {around}").into());
     }
     // on a port that no service has, either,
     let unlisted = format!("gopher://{PAYMENTS}:5555/_hello");
-    let around = stage.pod.ask(SocketAddr::from((PAYMENTS, 5555)), &[&unlisted], Visitor::AroundTheProxy);
+    let around = stage.pod.ask_around_the_proxy(&[&unlisted]);
     if around.stdout.contains("hello") {
         return Err(format!("STRICT let plaintext in by the passthrough: {around}").into());
     }
@@ -91,7 +95,7 @@ fn both_ends(cluster: &Arc<Cluster>) -> Result<(), Failed> {
 /// curl as the proxy's user of a pod, with the pod's own certificate, straight to the receiver.
 fn as_peer(pod: &Sidecar, arguments: &[&str]) -> Command {
     let [chain, key] = pod.certificate();
-    let mut curl = pod.caller(POD, Visitor::AroundTheProxy);
+    let mut curl = pod.around_the_proxy();
     curl.args(["-sSk", "--http1.1", "--max-time", "10", "--noproxy", "*", "--cert"])
         .arg(chain)
         .arg("--key")
