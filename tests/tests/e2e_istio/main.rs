@@ -6,6 +6,7 @@
 
 mod admission;
 mod images;
+mod interception;
 mod manifests;
 mod mesh;
 mod operations;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         mesh::TESTS,
         admission::TESTS,
         receiver::TESTS,
+        interception::TESTS,
         operations::TESTS,
         images::TESTS,
     ];
