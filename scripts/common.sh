@@ -9,6 +9,12 @@ me=${0##*/}
 cache=${PROCGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/procgate}
 # shellcheck disable=SC2034 # the builds use it
 target=${CARGO_TARGET_DIR:-target}
+# Where scripts/cross-cargo builds.
+# shellcheck disable=SC2034
+cross=${PROCGATE_CROSS_TARGET_DIR:-$target/cross}
+# No folder of this machine stands in what is released: the same sources give the same bytes anywhere.
+# shellcheck disable=SC2034
+remap="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/procgate"
 
 say() { printf '%s: %s\n' "$me" "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
