@@ -1,18 +1,20 @@
 //! `procgate policy explain`: what a policy says about one connection, and why.
 
 use super::document::{self, Document};
-use super::proposal::Proposal;
+use super::proposal::{Proposal, no_patch};
 use super::question::{Question, QuestionArgs};
 use super::speaker::Speaker;
 use crate::escape::{escape, escape_message};
 use crate::failure::{Failure, Problem};
+use crate::files;
 use crate::report::{Outcome, Report};
 use core::fmt;
 use core::mem::ManuallyDrop;
+use procgate_policy::edit::NoEdit;
 use procgate_policy::explain::{ExplainedRule, Explanation, explain};
 use procgate_policy::{Mode, Reason};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -22,6 +24,7 @@ Examples:
       --namespace shop --service-account checkout --address 10.4.0.9:8080
   procgate policy explain --policy policy.yaml --unidentified --host api.example --method GET
   procgate policy explain --policy policy.yaml --id 426c33cdc03c-0 access.log
+  procgate policy explain --policy policy.yaml --id 426c33cdc03c-0 --patch access.log | git apply
   tail -1 access.log | procgate policy explain --policy policy.yaml -
 
 Of a denied connection it tells the rule that lacks the least, and what to add to the policy to allow it. \
@@ -40,6 +43,9 @@ pub(crate) struct Args {
     /// Hold the connection against this rule, instead of the nearest one.
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
+    /// Print a patch of the policy that allows the connection, for `git apply` or `patch`, and nothing else.
+    #[arg(long)]
+    patch: bool,
 }
 
 /// What the policy says, and why.
@@ -60,6 +66,8 @@ pub(crate) struct Explained {
     compared: Option<Compared>,
     #[serde(skip_serializing_if = "Option::is_none")]
     edit: Option<Proposal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
     next: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
@@ -91,10 +99,12 @@ impl From<&ExplainedRule<'_>> for Compared {
 
 /// Judges the connection and looks at the rule next to it.
 pub(crate) fn run(args: Args) -> Result<Explained, Failure> {
+    let text = files::read_text(&args.policy)?;
     // Taking 10,000 rules apart again would take a tenth of the time, just before all memory goes.
-    let document = ManuallyDrop::new(document::load(&args.policy)?);
+    let document = ManuallyDrop::new(document::of_text(text.as_bytes(), &args.policy)?);
     let question = args.question.resolve(&document)?;
-    Ok(answer(&document, &question, args.rule.as_deref())?)
+    let explained = answer(&document, &question, args.rule.as_deref())?;
+    if args.patch { Ok(explained.with_patch(&args.policy, &text)?) } else { Ok(explained) }
 }
 
 /// What the policy says to a question, held against the rule of this name or the nearest.
@@ -134,8 +144,23 @@ pub(super) fn answer(
         },
         compared,
         edit,
+        patch: None,
         warnings,
     })
+}
+
+impl Explained {
+    /// With the edit as a patch, of which is said by warnings what goes beyond the connection.
+    fn with_patch(mut self, policy: &Path, text: &str) -> Result<Self, Problem> {
+        let (patch, more) = match &self.edit {
+            Some(edit) => edit.patch(policy, text).map(|(patch, broad)| (patch, broad.to_vec()))?,
+            None if self.outcome() == Outcome::Fine => (String::new(), vec![NoEdit::Allowed.to_string()]),
+            None => return Err(no_patch(NoEdit::Identity)),
+        };
+        self.patch = Some(patch);
+        self.warnings.extend(more);
+        Ok(self)
+    }
 }
 
 fn held_against(explanation: &Explanation<'_>, name: &str) -> Option<Compared> {
@@ -154,6 +179,9 @@ impl Report for Explained {
 
 impl fmt::Display for Explained {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(patch) = &self.patch {
+            return out.write_str(patch);
+        }
         match (self.decision, self.mode == Mode::Audit.code()) {
             ("allow", _) => writeln!(out, "{}", self.reason)?,
             (_, false) => writeln!(out, "denied: {}", self.reason)?,

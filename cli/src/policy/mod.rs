@@ -9,6 +9,7 @@ mod flags;
 mod junit;
 pub(crate) mod learn;
 pub(crate) mod lint;
+mod patch;
 pub(crate) mod pin;
 mod proposal;
 mod question;

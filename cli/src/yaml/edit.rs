@@ -15,6 +15,15 @@ pub(crate) enum Step {
 pub(crate) struct Path(Vec<Step>);
 
 impl Path {
+    /// What is written as it is shown, of names that have neither dots nor brackets.
+    pub(crate) fn read(text: &str) -> Self {
+        let step = |step: &str| match step.strip_suffix(']').and_then(|index| index.parse().ok()) {
+            Some(index) => Step::Item(index),
+            None => Step::Field(step.to_owned()),
+        };
+        Self(text.split(['.', '[']).map(step).collect())
+    }
+
     /// The fields on the way, divided by dots.
     pub(crate) fn field(&self, names: &str) -> Self {
         let steps = names.split('.').map(|name| Step::Field(name.to_owned()));
@@ -85,5 +94,17 @@ impl Edit {
             | Self::Replace(path, _)
             | Self::Remove(path) => path,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_read_as_it_is_shown() {
+        let path = Path::default().field("rules").item(3).field("allow.to.paths");
+        assert_eq!(Path::read("rules[3].allow.to.paths"), path);
+        assert_eq!(path.to_string(), "rules[3].allow.to.paths");
     }
 }

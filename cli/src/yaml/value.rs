@@ -1,17 +1,42 @@
 //! Values to be put into a document: their fields keep their order.
 
 use crate::escape::escape_json;
+use core::fmt;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 /// A value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(untagged)]
 pub(crate) enum Value {
     Null,
     Bool(bool),
     Number(u64),
     Text(String),
     List(Vec<Self>),
+    #[serde(deserialize_with = "fields")]
     Map(Vec<(String, Self)>),
+}
+
+/// The fields of a mapping in their order.
+fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Value)>, D::Error> {
+    struct Fields;
+    impl<'de> Visitor<'de> for Fields {
+        type Value = Vec<(String, Value)>;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("a mapping")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut fields = Vec::new();
+            while let Some(field) = map.next_entry()? {
+                fields.push(field);
+            }
+            Ok(fields)
+        }
+    }
+    deserializer.deserialize_map(Fields)
 }
 
 impl Value {

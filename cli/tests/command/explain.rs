@@ -4,6 +4,7 @@ use crate::place::{Place, Ran};
 use crate::policy::shop;
 use procgate_identity::Digest;
 use serde_json::{Value, json};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const PAYMENTS: &str = "payments.shop.svc.cluster.local";
@@ -98,6 +99,136 @@ fn a_changed_digest_is_listed_and_a_deny_is_left_to_its_author() {
     let admin = ["--process", "checkout", "--host", PAYMENTS, "--address", "10.4.0.9:15000"];
     let none = explain(&place, &admin).json()["edit"]["none"].as_str().unwrap().to_owned();
     assert!(none.contains("no-admin denies it on purpose"), "{none}");
+}
+
+/// Has git apply the patch that `explain` gives for this question, asks again, and gives the policy's text.
+fn applied(place: &Place, policy: &str, question: &[&str]) -> String {
+    let line = ["policy", "explain", "--policy", policy];
+    let ran = place.run(&[&line[..], question, &["--patch"]].concat());
+    assert_eq!(ran.code, 1, "{ran:?}");
+    place.write("edit.patch", ran.out.as_bytes());
+    let git = Command::new("git").args(["apply", "edit.patch"]).current_dir(place.path("")).output().unwrap();
+    assert!(git.status.success(), "{git:?}\n{}", ran.out);
+    let again = place.run(&[&line[..], question].concat());
+    assert_eq!(again.code, 0, "{again:?}\n{}", place.read(policy));
+    place.read(policy)
+}
+
+const REFUND: [&str; 10] = [
+    "--process",
+    "checkout",
+    "--host",
+    PAYMENTS,
+    "--address",
+    "10.4.0.9:8080",
+    "--method",
+    "POST",
+    "--path",
+    "/refund",
+];
+const ELSEWHERE: [&str; 4] = ["--process", "checkout", "--address", "192.0.2.7:5432"];
+
+#[test]
+fn a_patch_applies_and_leaves_all_else_to_the_letter() {
+    let place = shop("enforce");
+    let before = place.read("policy.yaml").replace("\nrules:", "\n# Ann's\nrules: # the till");
+    for (name, before) in [
+        ("policy.yaml", before.clone()),
+        ("./of shop/policy.yaml", before.replace('\n', "\r\n")),
+        ("no-end.yaml", before.trim_end().to_owned()),
+    ] {
+        place.write(name, before.as_bytes());
+        let after = applied(&place, name, &REFUND);
+        assert_eq!(
+            after,
+            before.replace("paths: [/charge/**]", "paths: [/charge/**, \"/refund\"]"),
+            "{name}"
+        );
+        let added = applied(&place, name, &ELSEWHERE).len();
+        assert!(added > after.len(), "{name}");
+    }
+    let lines = place.read("policy.yaml");
+    let ends = ["destinations:", "# Ann's", "  - name: no-admin", "  - name: checkout-to-192.0.2.7"];
+    assert!(ends.iter().all(|line| lines.lines().any(|other| other == *line)), "{lines}");
+}
+
+#[test]
+fn a_patch_begins_lists_that_are_not_there_and_takes_json() {
+    let place = shop("enforce");
+    let text = place.read("policy.yaml");
+    let (head, _) = text.split_once("destinations:").unwrap();
+    for rules in ["", "rules: []\n", "destinations: [ ] # none yet\nrules: [\n]\n"] {
+        place.write("bare.yaml", format!("{head}{rules}").as_bytes());
+        let after = applied(&place, "bare.yaml", &ELSEWHERE);
+        assert!(after.starts_with(head), "{after}");
+    }
+    let json = place.run(&[
+        "policy",
+        "learn",
+        "--merge",
+        "policy.yaml",
+        "--output",
+        "json",
+        "--combine",
+        "/dev/null",
+    ]);
+    let json = serde_json::to_string_pretty(&json.json()["policy"]).unwrap();
+    place.write("policy.json", json.as_bytes());
+    let after = applied(&place, "policy.json", &REFUND);
+    let lines = |text: &str| text.lines().count();
+    assert_eq!(lines(&after), lines(&json) + 1, "{after}");
+}
+
+#[test]
+fn what_is_broad_about_a_patch_is_said_beside_it_and_where_there_is_none_why() {
+    let place = shop("enforce");
+    let line = ["policy", "explain", "--policy", "policy.yaml", "--patch"];
+    let ran = place.run(&[&line[..], &["--unidentified", "--address", "192.0.2.8:5432"]].concat());
+    assert!(ran.out.starts_with("--- a/policy.yaml\n+++ b/policy.yaml\n@@ "), "{ran:?}");
+    assert!(ran.err.contains("whoever shows no identity"), "{ran:?}");
+    let admin = ["--process", "checkout", "--host", PAYMENTS, "--address", "10.4.0.9:15000"];
+    let ran = place.run(&[&line[..], &admin].concat());
+    assert!(ran.refused().starts_with("--patch: there is none: the rule no-admin denies it"), "{ran:?}");
+    let other = ["--process", "checkout", "--namespace", "other", "--host", PAYMENTS];
+    assert!(
+        place
+            .run(&[&line[..], &other].concat())
+            .refused()
+            .starts_with("--patch: there is none: the identity")
+    );
+    let allowed =
+        ["--host", PAYMENTS, "--address", "10.4.0.9:8080", "--method", "POST", "--path", "/charge/1"];
+    let ran = place.run(&[&line[..], &["--process", "checkout"], &allowed].concat());
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{ran:?}");
+    assert!(ran.err.contains("the policy allows it"), "{ran:?}");
+}
+
+#[test]
+fn a_text_that_cannot_be_patched_is_refused_with_its_file() {
+    let place = shop("enforce");
+    let text = place.read("policy.yaml");
+    for (name, text) in [
+        ("shared.yaml", {
+            let shared = text.replace("paths: [/charge/**]", "paths: &paths [/charge/**]");
+            shared.replace("ports: [9100]", "ports: [9100], paths: *paths")
+        }),
+        ("a\\b.yaml", text.clone()),
+    ] {
+        place.write(name, text.as_bytes());
+        let ran = place.run(&[&["policy", "explain", "--patch", "--policy", name][..], &REFUND].concat());
+        assert!(ran.refused().starts_with(&name.replace('\\', "\\\\")), "{ran:?}");
+    }
+}
+
+#[test]
+fn what_is_told_to_be_added_can_be_pasted_whatever_a_peer_asked_for() {
+    let place = shop("enforce");
+    let who =
+        ["--exe", "shell", "--name", "/app/\u{202e}x\u{9b}", "--namespace", "shop", "--service-account"];
+    let question = [&who[..], &["checkout", "--container", "checkout"], &REFUND[2..]].concat();
+    let ran = place.run(&[&["policy", "explain", "--policy", "policy.yaml"][..], &question].concat());
+    assert!(ran.out.contains(r#""path":"/app/\u202ex\u009b"}"#), "{ran:?}");
+    applied(&place, "policy.yaml", &question);
 }
 
 /// The bar is 50 ms of a release build on a quiet machine (docs/learning.md). This build is not optimised and the
