@@ -15,6 +15,7 @@ pub(crate) use recurring::{Alike, Memo};
 pub(crate) use speakers::{Speaker, Speakers};
 pub(crate) use tally::Tally;
 
+use crate::clock;
 use crate::failure::{Failure, Problem};
 use core::ops::ControlFlow;
 use lines::{Line, Lines};
@@ -29,6 +30,8 @@ use tally::{Kind, Place};
 /// How far a record may lie before one that stands above it. An access log has a line when a request
 /// or connection *ends*, and its record has the time of the decision, so some disorder is the rule.
 const DISORDER_NANOS: u64 = 3_600 * 1_000_000_000;
+/// How far a record may be dated ahead of the clock here: clocks differ, and by an hour where a time zone is wrong.
+const AHEAD_NANOS: u64 = 3_600 * 1_000_000_000;
 
 /// Which logs to read.
 #[derive(Debug, clap::Args)]
@@ -59,12 +62,34 @@ pub(crate) struct Entry<'a> {
     pub(crate) alike: Option<Alike>,
     /// Whose log it is: as it was given, or else the name of the file.
     pub(crate) pod: &'a str,
+    /// Whether its time is still to come. That was noted; who goes by times leaves it out.
+    pub(crate) ahead: bool,
+}
+
+/// What tells the times that are still to come, by the clock as it was at first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Present(UnixNanos);
+
+impl Present {
+    pub(crate) fn now() -> Self {
+        Self(clock::now())
+    }
+
+    /// Whether a time lies further ahead than clocks differ.
+    pub(crate) const fn is_before(self, time: UnixNanos) -> bool {
+        time.0 > self.0.0.saturating_add(AHEAD_NANOS)
+    }
 }
 
 impl LogArgs {
     /// The files.
     pub(crate) fn files(&self) -> &[PathBuf] {
         &self.logs
+    }
+
+    /// What was read of these files in another way than [`read`], if all of it was understood or need not be.
+    pub(crate) fn judge(&self, tally: Tally) -> Result<Tally, Failure> {
+        self.how.judge(tally)
     }
 
     /// As [`read`].
@@ -85,8 +110,12 @@ pub(crate) fn read(
     how: &HowArgs,
     mut each: impl FnMut(Entry<'_>) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<Tally, Failure> {
-    let mut reading =
-        Reading { tally: Tally::default(), progress: Progress::start(), recogniser: Recogniser::default() };
+    let mut reading = Reading {
+        tally: Tally::default(),
+        progress: Progress::start(),
+        present: Present::now(),
+        recogniser: Recogniser::default(),
+    };
     for path in logs {
         let pod = how.pod.clone().unwrap_or_else(|| pod_of(path));
         if reading.file(path, &pod, &mut each)?.is_break() {
@@ -94,13 +123,21 @@ pub(crate) fn read(
         }
     }
     reading.progress.finish(&reading.tally);
-    if how.strict { reading.tally.strictly() } else { Ok(reading.tally) }
+    how.judge(reading.tally)
+}
+
+impl HowArgs {
+    /// What was read, if all of it was understood or need not be.
+    fn judge(&self, tally: Tally) -> Result<Tally, Failure> {
+        if self.strict { tally.strictly() } else { Ok(tally) }
+    }
 }
 
 /// What is carried from line to line.
 struct Reading {
     tally: Tally,
     progress: Progress,
+    present: Present,
     recogniser: Recogniser,
 }
 
@@ -143,11 +180,16 @@ impl Reading {
                 }
             };
             self.tally.record();
-            if record.time.0 < newest.0.saturating_sub(DISORDER_NANOS) {
-                self.tally.note(Kind::ClockBack, place, None);
+            let ahead = self.present.is_before(record.time);
+            if ahead {
+                self.tally.note(Kind::Ahead, place, None);
+            } else {
+                if record.time.0 < newest.0.saturating_sub(DISORDER_NANOS) {
+                    self.tally.note(Kind::ClockBack, place, None);
+                }
+                newest = newest.max(record.time);
             }
-            newest = newest.max(record.time);
-            if each(Entry { record, alike, pod })?.is_break() {
+            if each(Entry { record, alike, pod, ahead })?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

@@ -19,6 +19,7 @@ pub(super) enum Kind {
     Version,
     Damaged,
     ClockBack,
+    Ahead,
     CutOff,
     Empty,
 }
@@ -34,6 +35,9 @@ impl Kind {
             Self::Version => "records of another version, passed over",
             Self::Damaged => "records that no filter wrote so, passed over",
             Self::ClockBack => "records more than an hour older than one above them: did a clock go back?",
+            Self::Ahead => {
+                "records dated more than an hour ahead, from which nothing is learnt: is a clock wrong, there or here?"
+            }
             Self::CutOff => "logs cut off or damaged, read up to there",
             Self::Empty => "logs without any record",
         }
@@ -86,8 +90,14 @@ impl Tally {
         self.noted.iter().map(Noted::told).collect()
     }
 
+    /// Notes something dated ahead in this line of the file that was begun last, of no log.
+    pub(crate) fn note_ahead(&mut self, line: u64) {
+        let file = self.files.len().saturating_sub(1);
+        self.note(Kind::Ahead, Place { file, line }, None);
+    }
+
     /// Begins a file, and gives the number to name it by.
-    pub(super) fn file(&mut self, path: &Path) -> usize {
+    pub(crate) fn file(&mut self, path: &Path) -> usize {
         self.files.push(path_text(path));
         self.files.len().saturating_sub(1)
     }
@@ -103,7 +113,7 @@ impl Tally {
     }
 
     pub(super) fn note(&mut self, kind: Kind, place: Place, first: Option<String>) {
-        if !matches!(kind, Kind::ClockBack | Kind::CutOff | Kind::Empty) {
+        if !matches!(kind, Kind::ClockBack | Kind::Ahead | Kind::CutOff | Kind::Empty) {
             self.lines = self.lines.saturating_add(1);
         }
         let noted = match self.noted.iter_mut().find(|noted| noted.kind == kind) {

@@ -6,8 +6,8 @@ use procgate_identity::{Carrier, Digest, UnixNanos};
 use procgate_policy::{Direction, Mode, Reason, Record};
 use std::io::Write as _;
 
-/// 2026-11-23T14:00:00Z
-pub(crate) const NOON: u64 = 1_795_442_400;
+/// 2025-11-23T14:00:00Z: long enough ago that days later are past, too.
+pub(crate) const NOON: u64 = 1_763_906_400;
 pub(crate) const PAYMENTS: &str = "payments.shop.svc.cluster.local";
 pub(crate) const CHECKOUT: &str = "spiffe://shop.example/ns/shop/sa/checkout/container/checkout";
 

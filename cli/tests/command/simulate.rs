@@ -46,8 +46,8 @@ fn a_flip_says_how_often_for_whom_and_by_which_rules() {
         ("change", "newly-denied"),
         ("process", "checkout"),
         ("method", "POST"),
-        ("first", "2026-11-23T14:00:00Z"),
-        ("last", "2026-11-23T14:01:00Z"),
+        ("first", "2025-11-23T14:00:00Z"),
+        ("last", "2025-11-23T14:01:00Z"),
     ];
     expected.iter().for_each(|(name, value)| assert_eq!(flip[name], *value, "{flip}"));
     assert_eq!((&flip["count"], &flip["pods"], &flip["port"]), (&2.into(), &1.into(), &8080.into()));

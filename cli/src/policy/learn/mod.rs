@@ -27,7 +27,7 @@ mod unproposed;
 use super::document as policy_file;
 use crate::failure::{Failure, Problem};
 use crate::files;
-use crate::records::{LogArgs, Tally};
+use crate::records::{LogArgs, Present, Tally};
 use core::ops::ControlFlow;
 use evidence::Pod;
 use flows::Flows;
@@ -70,7 +70,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     partial: Option<PathBuf>,
     /// The given files are summaries, not logs.
-    #[arg(long, conflicts_with_all = ["pod", "strict"])]
+    #[arg(long, conflicts_with = "pod")]
     combine: bool,
     /// An executable seen less often than this is set apart for review.
     #[arg(long, value_name = "COUNT", default_value_t = Bar::default().rare)]
@@ -87,8 +87,7 @@ pub(crate) struct Args {
 /// Learns, and writes what was asked for.
 pub(crate) fn run(args: Args) -> Result<Learnt, Failure> {
     let mut flows = Flows::default();
-    let tally =
-        if args.combine { combine(args.logs.files(), &mut flows)? } else { read(&args.logs, &mut flows)? };
+    let tally = if args.combine { combine(&args.logs, &mut flows)? } else { read(&args.logs, &mut flows)? };
     if let Some(path) = &args.partial {
         files::write_whole(path, &summary::write(&flows))?;
     }
@@ -110,14 +109,17 @@ fn read(logs: &LogArgs, flows: &mut Flows) -> Result<Tally, Failure> {
         if *pod.name != *entry.pod {
             pod = Pod::new(entry.pod);
         }
-        flows.record(&entry.record, entry.alike, &pod);
+        if !entry.ahead {
+            flows.record(&entry.record, entry.alike, &pod);
+        }
         Ok(ControlFlow::Continue(()))
     })
 }
 
-fn combine(summaries: &[PathBuf], flows: &mut Flows) -> Result<Tally, Failure> {
-    summaries.iter().try_for_each(|path| summary::read(path, flows))?;
-    Ok(Tally::default())
+fn combine(summaries: &LogArgs, flows: &mut Flows) -> Result<Tally, Failure> {
+    let (mut tally, present) = (Tally::default(), Present::now());
+    summaries.files().iter().try_for_each(|path| summary::read(path, present, flows, &mut tally))?;
+    summaries.judge(tally)
 }
 
 /// A policy's text with digests added to its processes.

@@ -3,11 +3,12 @@
 //! The lines stand for themselves, so putting summaries together is putting files together, and any
 //! engine that can group and sum can make or combine them. The fields are in docs/learning.md.
 
-use super::evidence::Seen;
+use super::evidence::{Evidence, Seen};
 use super::flows::Flows;
 use super::row::Row;
 use crate::failure::{Failure, Problem};
 use crate::files::unreadable;
+use crate::records::{Present, Tally};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -39,17 +40,35 @@ pub(super) fn write(flows: &Flows) -> String {
     lines.concat()
 }
 
-/// Takes a summary in; `-` is standard input.
-pub(super) fn read(path: &Path, flows: &mut Flows) -> Result<(), Failure> {
+/// Takes a summary in; `-` is standard input. Lines that end ahead of the present are noted and left out.
+pub(super) fn read(
+    path: &Path,
+    present: Present,
+    flows: &mut Flows,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
     let source: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {
         Box::new(File::open(path).map_err(|error| unreadable(path, &error))?)
     };
-    take_all(BufReader::new(source), path, flows)
+    tally.file(path);
+    take_all(BufReader::new(source), path, |number, line| {
+        let (row, evidence) = row(line)?;
+        if present.is_before(evidence.last) {
+            tally.note_ahead(number);
+            return Ok(());
+        }
+        take(&row, &evidence, flows)
+    })
 }
 
-fn take_all(mut source: impl BufRead, path: &Path, flows: &mut Flows) -> Result<(), Failure> {
+/// Gives each line that has something in it, with its number.
+fn take_all(
+    mut source: impl BufRead,
+    path: &Path,
+    mut take: impl FnMut(u64, &[u8]) -> Result<(), String>,
+) -> Result<(), Failure> {
     let mut line = Vec::new();
     for number in 1_u64.. {
         line.clear();
@@ -60,7 +79,7 @@ fn take_all(mut source: impl BufRead, path: &Path, flows: &mut Flows) -> Result<
         if line.trim_ascii().is_empty() {
             continue;
         }
-        take(&line, flows).map_err(|what| {
+        take(number, &line).map_err(|what| {
             let problem = Problem::new(what).at(format!("{}:{number}", path.display()));
             problem.next("give files that `procgate policy learn --partial` wrote, or lines of that form")
         })?;
@@ -68,11 +87,15 @@ fn take_all(mut source: impl BufRead, path: &Path, flows: &mut Flows) -> Result<
     Ok(())
 }
 
-fn take(line: &[u8], flows: &mut Flows) -> Result<(), String> {
+fn row(line: &[u8]) -> Result<(Row, Evidence), String> {
     let row = Row::parse(line)?;
     let evidence = row.evidence()?;
+    Ok((row, evidence))
+}
+
+fn take(row: &Row, evidence: &Evidence, flows: &mut Flows) -> Result<(), String> {
     let record = row.record(evidence.last)?;
-    flows.add(&record, row.lesson(&record)?, row.path()?, Seen::Before(&evidence));
+    flows.add(&record, row.lesson(&record)?, row.path()?, Seen::Before(evidence));
     Ok(())
 }
 
@@ -139,7 +162,11 @@ mod tests {
     fn combined(summaries: &[&str]) -> String {
         let mut flows = Flows::default();
         for summary in summaries {
-            take_all(summary.as_bytes(), Path::new("summary"), &mut flows).unwrap();
+            let taken = take_all(summary.as_bytes(), Path::new("summary"), |_, line| {
+                let (row, evidence) = row(line)?;
+                take(&row, &evidence, &mut flows)
+            });
+            taken.unwrap();
         }
         write(&flows)
     }
