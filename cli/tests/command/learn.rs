@@ -183,6 +183,32 @@ fn new_rare_and_strange_executables_are_set_apart() {
 }
 
 #[test]
+fn what_the_policy_lists_already_is_neither_new_nor_rare() {
+    let place = shop("audit");
+    let pinned = format!("exe: [\"{}\", \"{}\"", Digest::of(b"checkout"), Digest::of(b"release 2"));
+    let text = place.read("policy.yaml").replace(&format!("exe: [\"{}\"", Digest::of(b"checkout")), &pinned);
+    place.write("policy.yaml", text.as_bytes());
+    let refund = |index: u64| later(Record { path: Some("/refund".into()), ..unmatched() }, index * 3_600);
+    let released = |index: u64| Record { exe: Some(Digest::of(b"release 2")), ..refund(index) };
+    let steady = (0..120).map(|index| later(record(), index * 3_600));
+    let records: Vec<_> = steady.chain((110..120).map(released)).collect();
+    let json = json_of(&place, &records, &[]);
+    assert_eq!((&json["review"], &json["digests"]), (&json!([]), &json!([])), "{json}");
+    assert_eq!(
+        (json["rules"].as_array().unwrap().len(), &json["rules"][0]["count"]),
+        (1, &10.into()),
+        "{json}"
+    );
+    assert_eq!(json["settled"]["last_day"]["covered"], json["settled"]["last_day"]["connections"]);
+    let json = json_of(&place, &[refund(0), refund(1)], &[]);
+    assert_eq!((&json["review"], &json["rules"][0]["count"]), (&json!([]), &2.into()), "rare: {json}");
+    let listed = Record { code: Some(Digest::of(b"list")), ..refund(0) };
+    let stray = Record { code: None, stray: Some(("/tmp/evil.so".into(), None)), ..refund(1) };
+    let json = json_of(&place, &[often(listed), often(stray)].concat(), &[]);
+    assert_eq!(json["review"][0]["doubt"], "off-list", "{json}");
+}
+
+#[test]
 fn a_record_from_the_future_is_noted_and_settles_nothing() {
     let place = bare();
     let log = |records: &[Record<'_>]| place.write("access.log", access_log(records).as_bytes());

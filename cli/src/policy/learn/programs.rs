@@ -29,7 +29,8 @@ pub(super) struct Programs {
     pub(super) new: Vec<(RawProcess, Vec<usize>)>,
 }
 
-/// Finds or makes the process of each speaker that nobody doubts; a doubt may come up here.
+/// Finds or makes the process of each speaker that nobody doubts. A doubt may come up here; and that somebody is
+/// new or rare is none where the policy lists exactly that process already.
 pub(super) fn find(
     flows: &Flows,
     doubts: &mut [Option<Doubt>],
@@ -45,10 +46,14 @@ pub(super) fn find(
     order.sort_by_key(|number| (core::cmp::Reverse(count(number)), speakers.get(*number)));
     for number in order {
         let Some((speaker, doubt)) = speakers.get(number).zip(doubts.get_mut(number)) else { continue };
+        let known = known(policy, speaker, flows)?;
+        if matches!((&known, &doubt), (Known::As(_), Some(Doubt::Rare | Doubt::New))) {
+            *doubt = None;
+        }
         if doubt.is_some() {
             continue;
         }
-        match known(policy, speaker, flows)? {
+        match known {
             Known::As(name) => found.name(number, name),
             Known::Changed(name) => match lacking(base, &name, speaker) {
                 Some(additions) => {
