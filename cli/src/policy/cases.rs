@@ -152,6 +152,7 @@ impl Case {
             address: *address,
             http: http(method.clone(), path.clone()),
             decided: None,
+            unread: Vec::new(),
         };
         let speaker = self.from.speaker(document, *address);
         speaker.map(question).map_err(|problem| problem.at(format!("the case {}", self.name)))

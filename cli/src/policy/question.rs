@@ -3,7 +3,7 @@
 use super::document::Document;
 use super::recorded;
 use super::speaker::{Speaker, SpeakerArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, Problem};
 use crate::process::address;
 use crate::records::HowArgs;
 use core::net::SocketAddr;
@@ -18,10 +18,10 @@ pub(super) struct QuestionArgs {
     #[command(flatten)]
     whereto: Whereto,
     /// Logs to take the connection from; '-' is standard input. Without --id the first record counts.
-    #[arg(value_name = "LOG", conflicts_with_all = ["exe", "process", "code", "script", "name", "labels", "token", "unidentified", "host", "address", "method", "path"])]
+    #[arg(value_name = "LOG", conflicts_with_all = ["SpeakerArgs", "SubjectArgs", "Whereto"])]
     logs: Vec<PathBuf>,
     /// The id of a decision, as the 403 and the log have it.
-    #[arg(long, value_name = "ID", requires = "logs")]
+    #[arg(long, value_name = "ID")]
     id: Option<String>,
     #[command(flatten)]
     how: HowArgs,
@@ -55,6 +55,8 @@ pub(super) struct Question {
     pub(super) http: Option<(String, String)>,
     /// What a record says was decided.
     pub(super) decided: Option<Reason>,
+    /// What of the record's log was not understood.
+    pub(super) unread: Vec<String>,
 }
 
 impl QuestionArgs {
@@ -63,9 +65,15 @@ impl QuestionArgs {
         if !self.logs.is_empty() {
             return recorded::find(&self.logs, &self.how, self.id.as_deref(), &document.policy);
         }
+        if self.id.is_some() {
+            let problem = Problem::new("a decision is looked for in no log").at("--id");
+            return Err(problem
+                .next("name the access log of the proxy that decided; '-' is standard input")
+                .into());
+        }
         let Whereto { host, address, method, path } = self.whereto;
         let speaker = self.who.resolve(document, address)?;
-        Ok(Question { speaker, host, address, http: http(method, path), decided: None })
+        Ok(Question { speaker, host, address, http: http(method, path), decided: None, unread: Vec::new() })
     }
 }
 
@@ -86,7 +94,7 @@ impl Question {
     pub(super) fn warnings(&self, reason: Reason) -> Vec<String> {
         let other = self.decided.filter(|decided| *decided != reason);
         let warning = |decided| format!("the record says {decided}: another policy decided then");
-        other.map(warning).into_iter().collect()
+        other.map(warning).into_iter().chain(self.unread.iter().cloned()).collect()
     }
 
     /// What the policy looks at and the question leaves out: the true connection may fare otherwise.

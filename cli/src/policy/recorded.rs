@@ -10,7 +10,8 @@ use procgate_identity::{Claims, Refusal, RefusalReason, Stray};
 use procgate_policy::{Policy, Reason, Record};
 use std::path::PathBuf;
 
-/// The record with this id, or the first one, as a question to a policy.
+/// The record with this id, or the first one, as a question to a policy. Under `--strict` what stands behind it is
+/// read as well.
 pub(super) fn find(
     logs: &[PathBuf],
     how: &HowArgs,
@@ -18,20 +19,25 @@ pub(super) fn find(
     policy: &Policy,
 ) -> Result<Question, Failure> {
     let mut found = None;
-    records::read(logs, how, |entry| {
-        if id.is_some_and(|id| entry.record.id != id) {
-            return Ok(ControlFlow::Continue(()));
+    let tally = records::read(logs, how, |entry| {
+        if found.is_none() && id.is_none_or(|id| entry.record.id == id) {
+            found = Some(question(&entry.record, policy)?);
         }
-        found = Some(question(&entry.record, policy)?);
-        Ok(ControlFlow::Break(()))
+        let seen_enough = found.is_some() && !how.is_strict();
+        Ok(if seen_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
+    let unread = tally.warnings();
     let lacking = || match id {
         Some(id) => Problem::new(format!("no record has the id {id}"))
             .at("--id")
             .next("name the log of the proxy that decided, or an older one of it"),
         None => Problem::new("no record in it").at("the log").next("give a log with the filter's records"),
     };
-    found.ok_or_else(|| lacking().into())
+    if let Some(question) = found {
+        return Ok(Question { unread, ..question });
+    }
+    let unread = unread.into_iter().map(|what| Problem::new(what).at("the log"));
+    Err(core::iter::once(lacking()).chain(unread).collect::<Vec<_>>().into())
 }
 
 fn question(record: &Record<'_>, policy: &Policy) -> Result<Question, Failure> {
@@ -42,6 +48,7 @@ fn question(record: &Record<'_>, policy: &Policy) -> Result<Question, Failure> {
         address: destination.address,
         http: destination.http.map(|http| (http.method.into(), http.path.into())),
         decided: Some(record.reason),
+        unread: Vec::new(),
     })
 }
 

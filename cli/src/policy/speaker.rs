@@ -19,7 +19,7 @@ use procgate_policy::{Policy, Presented, Process};
 #[command(next_help_heading = "Who connects")]
 pub(super) struct SpeakerArgs {
     /// The executable: its digest, or a file to take it of.
-    #[arg(long, value_name = "DIGEST|FILE", required_unless_present_any = ["process", "token", "unidentified", "logs"])]
+    #[arg(long, value_name = "DIGEST|FILE", required_unless_present_any = ["process", "token", "unidentified", "logs", "id"])]
     exe: Option<DigestOrFile>,
     /// A process of the policy: whatever is not given is as the policy has it.
     #[arg(long, value_name = "NAME")]

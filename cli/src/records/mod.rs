@@ -127,6 +127,11 @@ pub(crate) fn read(
 }
 
 impl HowArgs {
+    /// Whether all has to be understood.
+    pub(crate) const fn is_strict(&self) -> bool {
+        self.strict
+    }
+
     /// What was read, if all of it was understood or need not be.
     fn judge(&self, tally: Tally) -> Result<Tally, Failure> {
         if self.strict { tally.strictly() } else { Ok(tally) }

@@ -51,6 +51,42 @@ fn a_decision_is_found_in_a_log_by_its_id() {
 }
 
 #[test]
+fn what_of_a_log_was_not_understood_is_said_whether_the_decision_is_found_or_not() {
+    let place = shop("enforce");
+    let newer = record("b-2", "no-matching-rule", "GET").replace("\"v\":1", "\"v\":2");
+    let lines = [newer, record("a-1", "allowed", "POST"), "half".into()].join("\n");
+    place.write("access.log", lines.as_bytes());
+    let line = ["policy", "explain", "--policy", "policy.yaml", "access.log", "--id"];
+    let ran = |more: &[&str]| place.run(&[&line[..], more].concat());
+    let missing = ran(&["b-2"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.err.contains("error: --id: no record has the id b-2"), "{missing:?}");
+    assert!(missing.err.contains("error: the log: 1 records of another version, passed over"), "{missing:?}");
+    let found = ran(&["a-1"]);
+    assert!(found.code == 0 && found.err.contains("warning: 1 records of another version"), "{found:?}");
+    assert!(!found.err.contains("another format"), "it need not look further: {found:?}");
+    let strict = ran(&["a-1", "--strict"]);
+    assert!(strict.code == 2 && strict.err.contains("--strict: 1 lines of another format"), "{strict:?}");
+}
+
+#[test]
+fn what_a_log_would_leave_unheard_is_refused_beside_it_and_an_id_wants_a_log() {
+    let place = shop("enforce");
+    place.write("access.log", record("a-1", "allowed", "POST").as_bytes());
+    let line = ["policy", "explain", "--policy", "policy.yaml"];
+    for option in ["--src=10.0.0.1:1", "--at=0", "--host=h", "--subject=spiffe://a/ns/b/sa/c/container/d"] {
+        place.run(&[&line[..], &["access.log", option]].concat()).refused();
+    }
+    let ran = place.run(&[&line[..], &["access.log", "--namespace=n"]].concat());
+    assert!(ran.refused().contains("cannot be used with"), "{ran:?}");
+    let ran = place.run(&[&line[..], &["--id", "a-1"]].concat());
+    assert!(
+        ran.refused().starts_with("--id: a decision is looked for in no log: name the access log"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn a_line_of_a_log_may_be_piped_in_and_another_policy_s_decision_shows() {
     let place = shop("enforce");
     let line = record("a-1", "denied-by-rule", "POST");
