@@ -83,17 +83,21 @@ fn refused(cluster: &Arc<Cluster>) -> Result<(), Failed> {
 }
 
 fn analyzed(cluster: &Arc<Cluster>) -> Result<(), Failed> {
-    let objects = built(cluster, "overlays/enforce");
-    cluster.apply(&objects);
-    let finished = run(cluster.istioctl().args(["analyze", "-n", "shop", "--output", "json"]));
-    cluster.delete(&objects);
-    let messages: Vec<Value> = serde_json::from_str(&finished.stdout)?;
-    let told =
-        |message: &&Value, part: &str| message[part].as_str().is_some_and(|text| text.contains("procgate"));
-    // Of the services of these tests it may say something.
-    let ours = messages.iter().filter(|message| told(message, "origin"));
-    let further: Vec<_> = ours.filter(|message| !message.to_string().contains(INTERNALS)).collect();
-    if further.is_empty() { Ok(()) } else { Err(format!("{further:?}").into()) }
+    for folder in FOLDERS {
+        let objects = built(cluster, folder);
+        cluster.apply(&objects);
+        let finished = run(cluster.istioctl().args(["analyze", "-n", "shop", "--output", "json"]));
+        cluster.delete(&objects);
+        let messages: Vec<Value> = serde_json::from_str(&finished.stdout)?;
+        let origin = |message: &Value| message["origin"].as_str().unwrap_or_default().to_owned();
+        // Of the services of these tests it may say something.
+        let ours = messages.iter().filter(|message| origin(message).contains("procgate"));
+        let further: Vec<_> = ours.filter(|message| !message.to_string().contains(INTERNALS)).collect();
+        if !further.is_empty() {
+            return Err(format!("{folder}: {further:?}").into());
+        }
+    }
+    Ok(())
 }
 
 fn removed(cluster: &Arc<Cluster>) -> Result<(), Failed> {

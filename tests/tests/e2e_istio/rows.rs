@@ -15,6 +15,13 @@ pub(crate) struct Row {
     pub(crate) carrier: &'static str,
 }
 
+impl Row {
+    /// Everybody who may try it.
+    pub(crate) const fn visitors(&self) -> [Visitor; 3] {
+        [Visitor::Approved(self.carrier), Visitor::Shell(self.carrier), Visitor::Neighbour]
+    }
+}
+
 pub(crate) const ROWS: &[Row] = &[
     Row {
         chain: "http_service",
@@ -101,8 +108,7 @@ pub(crate) fn row(chain: &str) -> &'static Row {
 
 /// The approved program gets through, and nobody else does.
 pub(crate) fn only_the_approved_program(stage: &Stage, row: &Row) -> Result<(), Failed> {
-    let visitors = [Visitor::Approved(row.carrier), Visitor::Shell(row.carrier), Visitor::Neighbour];
-    for visitor in visitors {
+    for visitor in row.visitors() {
         visit(&stage.pod, row.to.parse()?, row.arguments, visitor)?;
     }
     Ok(())

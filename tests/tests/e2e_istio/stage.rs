@@ -66,11 +66,18 @@ pub(crate) fn not_landed(stage: &Stage) -> Vec<String> {
     let ours = named
         .filter_map(|line| line.strip_prefix("name: "))
         .filter(|name| name.starts_with("procgate.") || name.starts_with("procgate-network"));
-    let others =
-        ["\"listener_filters_timeout\":\"1s\"", "REJECT_REQUEST", "wasm.procgate:PLAIN", "procgate-http"];
+    let mut others =
+        vec!["\"listener_filters_timeout\":\"1s\"", "REJECT_REQUEST", "wasm.procgate:PLAIN", "procgate-http"];
+    if stage.built.contains("name: procgate-receiver") {
+        others.extend([
+            "\"max_connection_duration\":\"120s\"",
+            "procgate-receiver",
+            "%DOWNSTREAM_PEER_URI_SAN%",
+        ]);
+    }
     let wanted = ours
         .map(|name| (name, format!("\"name\":\"{name}\"")))
-        .chain(others.map(|text| (text, text.to_owned())));
+        .chain(others.into_iter().map(|text| (text, text.to_owned())));
     let missing = wanted.filter(|(_, text)| !listeners.contains(text));
     missing.map(|(name, _)| name.to_owned()).collect()
 }
