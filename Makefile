@@ -30,11 +30,11 @@ TEST := cargo test --locked --workspace
 UNIT := --lib --bins --test '[!e]*' --test 'e[!2]*'
 E2E := --test 'e2e*'
 
-.PHONY: help demo demo-docker test stages test-unit test-wasm test-e2e test-docker test-istio soak fuzz sanitize lint fmt wasm \
-  wasm-crash wasm-noop shim cli oci man bench clean
+.PHONY: help demo demo-docker test stages test-unit test-wasm test-e2e test-docker test-istio test-aarch64 soak fuzz \
+  sanitize lint fmt wasm wasm-crash wasm-noop shim cli oci man bench clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 demo: wasm shim cli ## show procgate at work, with a real Envoy
 	@$(ENVOY)
@@ -75,6 +75,10 @@ test-istio: oci cli ## the manifests under Istio's own control plane, node agent
 	found=$$(scripts/install-istio); export $$found
 	set -x
 	$(TEST) --test e2e_istio
+
+# Not in `make test`: it builds the shim and its tests for another machine first.
+test-aarch64: ## the shim's tests on an aarch64 kernel, in an emulated machine
+	@scripts/test-aarch64
 
 soak: wasm wasm-crash shim cli ## connections by the million, for some four hours
 	@$(ENVOY)
