@@ -139,7 +139,7 @@ pub(crate) fn resume_downstream() {
     let _ = hostcalls::resume_downstream();
 }
 
-/// Asks Envoy to call again and again.
+/// Asks Envoy to call again and again, or no more where the period is zero.
 pub(crate) fn tick(period: Duration) {
     let _ = hostcalls::set_tick_period(period);
 }
@@ -259,12 +259,17 @@ pub(crate) fn metric(kind: MetricType, name: &str) -> Option<Metric> {
 
 /// Counts one more, where there is a counter.
 pub(crate) fn increment(counter: Option<Metric>) {
-    if let Some(Metric(id)) = counter {
-        let _ = hostcalls::increment_metric(id, 1);
+    if let Some(counter) = counter {
+        add(counter, 1);
     }
 }
 
-/// Sets a gauge, or adds a value to a histogram.
+/// Adds to a counter, or to a gauge, which may become less by it.
+pub(crate) fn add(Metric(id): Metric, more: i64) {
+    let _ = hostcalls::increment_metric(id, more);
+}
+
+/// Adds a value to a histogram.
 pub(crate) fn observe(Metric(id): Metric, value: u64) {
     let _ = hostcalls::record_metric(id, value);
 }

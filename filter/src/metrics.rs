@@ -7,7 +7,7 @@ use crate::host::{self, Metric};
 use procgate_identity::{Digest, UnixNanos};
 use procgate_policy::Reason;
 use proxy_wasm::types::MetricType;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 /// The metrics of one plugin.
 #[derive(Debug)]
@@ -15,6 +15,26 @@ pub(crate) struct Metrics {
     /// A handful: one for each outcome that has occurred.
     decisions: RefCell<Vec<(Series, Option<Metric>)>>,
     verification: Option<Metric>,
+    /// How many plugins have this policy in force.
+    policy: Option<Metric>,
+    in_force: OnceCell<Counted>,
+}
+
+/// One more in a gauge, for as long as this lives.
+#[derive(Debug)]
+struct Counted(Metric);
+
+impl Counted {
+    fn in_gauge(gauge: Metric) -> Self {
+        host::add(gauge, 1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        host::add(self.0, -1);
+    }
 }
 
 /// The labels of `procgate_decisions_total`.
@@ -29,16 +49,22 @@ pub(crate) struct Series {
 }
 
 impl Metrics {
-    /// Defines the metrics and publishes which policy is in force.
+    /// Defines the metrics.
     pub(crate) fn new(policy: &Digest) -> Self {
         let version = env!("CARGO_PKG_VERSION");
         let name = format!("procgate_policy_info.version=.={version};.;.sha256=.={policy};.;.");
-        if let Some(info) = host::metric(MetricType::Gauge, &name.replace("sha256:", "")) {
-            host::observe(info, 1);
-        }
         Self {
+            policy: host::metric(MetricType::Gauge, &name.replace("sha256:", "")),
+            in_force: OnceCell::new(),
             decisions: RefCell::default(),
             verification: host::metric(MetricType::Histogram, "procgate_verify_microseconds"),
+        }
+    }
+
+    /// Publishes that this policy is in force here, until it is replaced: once in each worker, and in the main thread.
+    pub(crate) fn publish(&self) {
+        if let Some(gauge) = self.policy {
+            self.in_force.get_or_init(|| Counted::in_gauge(gauge));
         }
     }
 

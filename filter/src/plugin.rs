@@ -7,6 +7,7 @@ use crate::http::Request;
 use crate::metrics::Metrics;
 use crate::network::Connection;
 use crate::replay;
+use core::time::Duration;
 use procgate_policy::Policy;
 use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
 use proxy_wasm::types::{ContextType, LogLevel};
@@ -64,9 +65,7 @@ impl RootContext for Root {
     /// while the policy before goes on serving.
     fn on_configure(&mut self, size: usize) -> bool {
         self.role = Role::named(&host::root_id());
-        if let Role::FirstBytes(_) = self.role {
-            host::tick(first_bytes::TICK);
-        }
+        host::tick(first_bytes::TICK);
         match Plugin::configure(&host::configuration(size)) {
             Ok(plugin) => self.plugin = Some(Rc::new(plugin)),
             Err(lines) => {
@@ -92,8 +91,14 @@ impl RootContext for Root {
         })
     }
 
+    /// A policy counts as in force from the first tick on. Envoy tries each configuration in a VM that it throws away
+    /// without a word, and that never ticks.
     fn on_tick(&mut self) {
+        if !matches!(self.role, Role::FirstBytes(_)) {
+            host::tick(Duration::ZERO);
+        }
         if let Some(plugin) = &self.plugin {
+            plugin.metrics.publish();
             first_bytes::decide_overdue(&plugin.waiting);
         }
     }

@@ -1,6 +1,7 @@
 //! What the doctor says of a running Envoy, and of a running shim.
 
 use crate::doctor::{Examination, examine};
+use procgate_identity::Digest;
 use procgate_tests::envoy::Envoy;
 use procgate_tests::pod::{Confinement, Pod, folder};
 use procgate_tests::process::{Running, run};
@@ -11,7 +12,7 @@ use procgate_tests::tools;
 use procgate_tests::until::until;
 use procgate_tests::way::Way;
 use procgate_tests::wire::{get, token_line};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 
@@ -20,9 +21,17 @@ fn ask(envoy: &Envoy, more: &[&str]) -> Examination {
     examine(&[&["--admin", &address][..], more].concat())
 }
 
+/// Waits until both workers and the main thread have counted the policy that the proxy was given last.
+fn await_policy(envoy: &Envoy, policy: &Value) {
+    let digest = Digest::of(format!("{policy}\n").as_bytes()).to_string().replace("sha256:", "");
+    let count = || envoy.metric("procgate_policy_info", &[("sha256", &digest)]);
+    until("the policy in all workers", || (count() == 3).then_some(()));
+}
+
 #[test]
 fn a_proxy_at_work_is_found_to_be_well() {
     let proxy = Proxy::start();
+    await_policy(&proxy.envoy, &proxy.policy());
     assert_eq!(ask(&proxy.envoy, &[]).ids("warning"), ["decisions"], "nothing has come through yet");
     assert_eq!(proxy.approved("/charge/1").status, 200);
     assert_eq!(proxy.unidentified("/charge/1").status, 403);
@@ -46,12 +55,26 @@ fn a_policy_that_was_refused_is_noticed_and_a_good_one_after_it_is_in_force() {
     policy["version"] = json!(1);
     policy["rules"][0]["name"] = json!("another");
     proxy.envoy.write_policy(&policy);
-    let in_force = until("the new policy", || {
+    await_policy(&proxy.envoy, &policy);
+    let in_force = until("nobody to hold the policy before", || {
         let examination = ask(&proxy.envoy, &[]);
-        let in_force = proxy.envoy.metric("procgate_policy_info", &[]) > 1;
-        (in_force && examination.ids("error").is_empty()).then_some(examination)
+        (!examination.ids("warning").contains(&"policy-in-force")).then_some(examination)
     });
-    assert!(in_force.ids("ok").contains(&"policy-in-force"), "{in_force:?}");
+    assert!(in_force.ids("error").is_empty(), "{in_force:?}");
+}
+
+#[test]
+fn after_a_crash_the_count_of_workers_is_said_to_be_unsure() {
+    let proxy = Proxy::start_with(|setup| setup.wasm = tools::wasm_that_crashes());
+    await_policy(&proxy.envoy, &proxy.policy());
+    assert_eq!(proxy.approved_with("/charge/crash", "x-procgate-crash: now\r\n").status, 503);
+    until("the worker that crashed to be back", || {
+        let _ = proxy.approved("/charge/1");
+        let examination = ask(&proxy.envoy, &[]);
+        assert_eq!(examination.ids("error"), Vec::<&str>::new(), "{examination:?}");
+        let unsure = ["crashes", "policy-in-force"];
+        unsure.iter().all(|id| examination.ids("warning").contains(id)).then_some(())
+    });
 }
 
 #[test]

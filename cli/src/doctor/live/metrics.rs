@@ -1,6 +1,6 @@
 //! What a running plugin counts, as Prometheus would read it.
 
-use crate::doctor::checks::Checks;
+use crate::doctor::checks::{Checks, Spot};
 use core::fmt;
 use procgate_identity::{Digest, RefusalReason};
 use procgate_policy::Reason;
@@ -16,6 +16,9 @@ struct Series<'a> {
 /// All series of an Envoy.
 #[derive(Debug)]
 pub(super) struct Metrics<'a>(Vec<Series<'a>>);
+
+/// The gauge of policies in force.
+const IN_FORCE: &str = "procgate_policy_info";
 
 /// Reasons that a set-up explains better than a program that does what it should not.
 const OF_THE_SET_UP: [Reason; 9] = [
@@ -47,35 +50,69 @@ impl<'a> Metrics<'a> {
             .sum()
     }
 
-    /// Looks at all of it; the configuration's policies have these digests.
-    pub(super) fn check(&self, digests: &[Digest], place: &dyn fmt::Display, checks: &mut Checks) {
-        self.check_policies(digests, place, checks);
+    /// Looks at all of it; the configuration's policies have these digests, and Envoy has so many workers.
+    pub(super) fn check(
+        &self,
+        digests: &[Digest],
+        workers: Option<u32>,
+        place: &dyn fmt::Display,
+        checks: &mut Checks,
+    ) {
+        let mut in_force = checks.at("policy-in-force", place);
+        digests.iter().for_each(|digest| self.check_policy(digest, workers, &mut in_force));
+        self.check_left(digests, &mut in_force);
+        self.check_versions(place, checks);
         self.check_rejections(place, checks);
         self.check_crashes(place, checks);
         self.check_decisions(place, checks);
     }
 
-    /// The plugin publishes the digest of each policy that it took in.
-    fn check_policies(&self, digests: &[Digest], place: &dyn fmt::Display, checks: &mut Checks) {
-        const ID: &str = "policy-in-force";
-        let published: Vec<_> =
-            self.named("procgate_policy_info").filter_map(|series| series.label("sha256")).collect();
-        for digest in digests {
-            let text = digest.to_string();
-            let hex = text.trim_start_matches("sha256:");
-            if published.contains(&hex) {
-                checks.ok(ID, place, format!("the plugin has taken in the policy {text}"));
-            } else {
-                checks.error(
-                    ID,
-                    place,
-                    format!("the configuration has the policy {text}, and the plugin has not taken it in"),
-                    "see in Envoy's log why it was refused; `procgate policy lint` lists mistakes",
-                );
-            }
+    /// Each use of the plugin counts itself once in every worker and in the main thread, for as long as it has the
+    /// policy. How many uses there are is up to Envoy, which takes some together.
+    fn check_policy(&self, digest: &Digest, workers: Option<u32>, spot: &mut Spot<'_>) {
+        let count = self.sum(IN_FORCE, ("sha256", hex(&digest.to_string())));
+        let Some(workers) = workers.filter(|workers| *workers > 0) else {
+            return spot.warn(
+                "it does not say how many workers it has, so whether all have the policy was not seen",
+                "let its admin interface answer /server_info with command_line_options",
+            );
+        };
+        let threads = f64::from(workers) + 1.0;
+        let again = "ask again in some seconds; if it stays so, restart Envoy";
+        if count <= 0.0 {
+            spot.error(
+                format!("the configuration has the policy {digest}, and the plugin has not taken it in"),
+                "see in Envoy's log why it was refused; `procgate policy lint` lists mistakes",
+            );
+        } else if count < threads || (self.reloads() <= 0.0 && count % threads > 0.0) {
+            let what = format!("not all of {workers} workers have taken in the policy {digest}");
+            spot.error(format!("{what}: {count} have, the main thread included"), again);
+        } else if self.reloads() > 0.0 {
+            let what = format!("whether all workers have taken in the policy {digest} cannot be told");
+            spot.warn(format!("{what}: a plugin that crashed stays counted"), "restart Envoy to count anew");
+        } else {
+            spot.ok(format!("all {workers} workers have taken in the policy {digest}"));
         }
+    }
+
+    /// Policies that are not in the configuration any more. What crashed with one stays counted for good.
+    fn check_left(&self, digests: &[Digest], spot: &mut Spot<'_>) {
+        let digests: Vec<_> = digests.iter().map(ToString::to_string).collect();
+        let known =
+            |series: &Series<'_>| digests.iter().any(|digest| Some(hex(digest)) == series.label("sha256"));
+        let left = self.named(IN_FORCE).filter(|series| series.value > 0.0 && !known(series));
+        for series in left.take_while(|_| self.reloads() <= 0.0) {
+            let digest = series.label("sha256").unwrap_or_default();
+            spot.warn(
+                format!("the policy sha256:{digest}, which is not in the configuration, is still held"),
+                "wait: connections that it has decided hold it until they end; if there are none, restart Envoy",
+            );
+        }
+    }
+
+    fn check_versions(&self, place: &dyn fmt::Display, checks: &mut Checks) {
         let mut versions: Vec<_> =
-            self.named("procgate_policy_info").filter_map(|series| series.label("version")).collect();
+            self.named(IN_FORCE).filter_map(|series| series.label("version")).collect();
         versions.sort_unstable();
         versions.dedup();
         if versions.len() > 1 {
@@ -99,12 +136,14 @@ impl<'a> Metrics<'a> {
         }
     }
 
+    /// How often a plugin that crashed was to be loaded again.
+    fn reloads(&self) -> f64 {
+        let ends = ["_vm_reload_success", "_vm_reload_failure", "_vm_reload_backoff"];
+        ends.iter().flat_map(|end| self.named(end)).map(|series| series.value).sum()
+    }
+
     fn check_crashes(&self, place: &dyn fmt::Display, checks: &mut Checks) {
-        let reloads: f64 = ["_vm_reload_success", "_vm_reload_failure", "_vm_reload_backoff"]
-            .iter()
-            .flat_map(|end| self.named(end))
-            .map(|series| series.value)
-            .sum();
+        let reloads = self.reloads();
         if reloads > 0.0 {
             let what = format!("a wasm plugin crashed: it was to be loaded again {reloads} times");
             checks.warn("crashes", place, what, "report it with the lines of Envoy's log");
@@ -137,6 +176,11 @@ impl<'a> Metrics<'a> {
             }
         }
     }
+}
+
+/// A digest without the name of its algorithm.
+fn hex(digest: &str) -> &str {
+    digest.trim_start_matches("sha256:")
 }
 
 impl<'a> Series<'a> {
@@ -176,10 +220,37 @@ mod tests {
     #[test]
     fn reasons_that_speak_of_the_set_up_are_pointed_out() {
         let mut checks = Checks::default();
-        Metrics::read(TEXT).check(&[], &"Envoy", &mut checks);
+        Metrics::read(TEXT).check(&[], Some(2), &"Envoy", &mut checks);
         let text = checks.to_string();
         assert!(
             text.contains("2 decisions with the reason wrong-source") && text.contains("7 allowed, 2 denied")
         );
+    }
+
+    #[test]
+    fn a_policy_is_in_force_where_all_workers_and_the_main_thread_have_it() {
+        let [wanted, before] = [b"wanted", b"before"].map(|text| Digest::of(text));
+        let info = |digest: &Digest, count: u32| {
+            format!("procgate_policy_info{{version=\"1\",sha256=\"{}\"}} {count}\n", hex(&digest.to_string()))
+        };
+        let found = |counts: [u32; 2], workers: Option<u32>, crashes: u32| {
+            let text = info(&wanted, counts[0]) + &info(&before, counts[1]);
+            let text = text + &format!("envoy_wasm_vm_reload_success{{}} {crashes}\n");
+            let mut checks = Checks::default();
+            Metrics::read(&text).check(&[wanted], workers, &"Envoy", &mut checks);
+            let text = checks.to_string();
+            let lines = text.lines().filter(|line| line.ends_with("[policy-in-force]"));
+            lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(found([3, 0], Some(2), 0), ["ok"]);
+        assert_eq!(found([6, 0], Some(2), 0), ["ok"], "two uses");
+        assert_eq!(found([0, 3], Some(2), 0), ["error", "warning"]);
+        assert_eq!(found([2, 1], Some(2), 0), ["error", "warning"]);
+        assert_eq!(found([1, 0], Some(2), 0), ["error"]);
+        assert_eq!(found([5, 1], Some(2), 0), ["error", "warning"]);
+        assert_eq!(found([3, 1], Some(2), 0), ["ok", "warning"], "a connection from before");
+        assert_eq!(found([4, 2], Some(2), 1), ["warning"], "a crash makes counts too high");
+        assert_eq!(found([2, 2], Some(2), 1), ["error"]);
+        assert_eq!(found([3, 0], None, 0), ["warning"]);
     }
 }

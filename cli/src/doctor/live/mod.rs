@@ -22,6 +22,8 @@ const CLOCK_TOLERANCE: u64 = 2;
 pub(super) struct Answers {
     place: String,
     stats: String,
+    /// Threads that judge, if Envoy says how many.
+    workers: Option<u32>,
 }
 
 /// Asks an Envoy for everything: gives its configuration, and what else it said.
@@ -37,13 +39,15 @@ pub(super) fn ask(address: &str, checks: &mut Checks) -> Result<(Sources, Answer
     }
     let dump = admin.json("/config_dump")?;
     let stats = String::from_utf8_lossy(&stats.body).into_owned();
-    Ok((Sources::whole(dump), Answers { place, stats }))
+    let workers = Tree::from(&info).at("command_line_options.concurrency").number();
+    let workers = workers.and_then(|workers| u32::try_from(workers).ok());
+    Ok((Sources::whole(dump), Answers { place, stats, workers }))
 }
 
 impl Answers {
     /// Compares them with the policies of the configuration.
     pub(super) fn check(&self, digests: &[Digest], checks: &mut Checks) {
-        Metrics::read(&self.stats).check(digests, &self.place, checks);
+        Metrics::read(&self.stats).check(digests, self.workers, &self.place, checks);
     }
 }
 
