@@ -23,6 +23,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = embedded![
     "base/network.yaml",
     "http/http.yaml",
     "http/kustomization.yaml",
+    "mesh/kustomization.yaml",
     "mesh/meshconfig.yaml",
     "mesh/telemetry.yaml",
     "mtls/kustomization.yaml",

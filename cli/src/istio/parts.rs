@@ -22,21 +22,13 @@ pub(super) fn folder(account: &str) -> String {
     format!("workloads/{account}/")
 }
 
-/// Kustomizations that have each overlay of all workloads, told apart by their names' ends.
+/// Kustomizations that have each overlay of all workloads, whose names tell them apart.
 pub(super) fn gathered(accounts: &BTreeSet<String>) -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    for overlay in OVERLAYS {
-        let mut resources = String::new();
-        for account in accounts {
-            let named = format!("{}named/{overlay}", folder(account));
-            resources.extend(["- ../../", &named, "\n"]);
-            let text = format!("{HEAD}nameSuffix: -{account}\nresources: [../../overlays/{overlay}]\n");
-            files.push((format!("{named}/kustomization.yaml"), text));
-        }
-        files.push((
-            format!("overlays/{overlay}/kustomization.yaml"),
-            format!("{HEAD}resources:\n{resources}"),
-        ));
-    }
-    files
+    let gather = |overlay: &str| {
+        let resources =
+            accounts.iter().map(|account| format!("- ../../{}overlays/{overlay}\n", folder(account)));
+        let text = format!("{HEAD}resources:\n{}", resources.collect::<String>());
+        (format!("overlays/{overlay}/kustomization.yaml"), text)
+    };
+    OVERLAYS.into_iter().map(gather).collect()
 }

@@ -171,6 +171,11 @@ fn parameters(args: &Args, module: &Module, workload: &Workload, policy: Value) 
         ("PROCGATE_POLICY_TEXT_AUDIT", text(&[audit])),
         ("PROCGATE_POLICY_TEXT_RECEIVER", text(&[enforce, ("forward", json!(true))])),
         ("PROCGATE_NAMESPACE", json!(workload.namespace())),
+        ("PROCGATE_NAME_SUFFIX", json!(workload.suffix())),
+        (
+            "PROCGATE_ADMISSION",
+            json!(format!("procgate-workloads{}.{}", workload.suffix(), workload.namespace())),
+        ),
         ("PROCGATE_SELECTOR", workload.selector()),
         ("PROCGATE_WORKLOAD_SELECTOR", workload.workload_selector()),
         ("PROCGATE_MODULE", json!(module.url())),

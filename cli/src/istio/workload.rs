@@ -1,10 +1,14 @@
 //! Which proxies the manifests are for.
 
 use crate::failure::Problem;
+use procgate_identity::Digest;
 use serde_json::{Map, Value, json};
 
 /// Kubernetes' bound on a namespace, and on a label's value.
 const MAX_NAME: usize = 63;
+
+/// Digits of the digest in an object's name: one in four milliards is another's.
+const DIGITS: usize = 8;
 
 /// A namespace, and the labels of its pods that are meant; none are all.
 #[derive(Clone, Debug)]
@@ -50,6 +54,21 @@ impl Workload {
     /// The namespace.
     pub(super) fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// What tells objects for these labels apart from those for others in the namespace: their values for the eye,
+    /// and a digest of all of them, since app=pay and tier=pay are not the same pods, nor app=a_b and app=a-b.
+    pub(super) fn suffix(&self) -> String {
+        if self.labels.is_empty() {
+            return String::new();
+        }
+        let values: Vec<&str> = self.labels.values().filter_map(Value::as_str).collect();
+        let letter =
+            |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+        let shown: String = values.join("-").chars().map(letter).take(MAX_NAME).collect();
+        let digest = Digest::of(self.selector().to_string().as_bytes()).hex();
+        let digest: String = digest.iter().take(DIGITS).copied().map(char::from).collect();
+        format!("-{}-{digest}", shown.trim_matches('-'))
     }
 
     /// As a WasmPlugin selects.

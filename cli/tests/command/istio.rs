@@ -2,6 +2,10 @@
 
 use crate::place::{Place, Ran};
 use crate::policy::shop;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 const MODULE: [&str; 4] = [
     "--module",
@@ -29,6 +33,66 @@ fn the_policy_and_the_module_stand_in_all_manifests() {
         );
         assert!(text.contains("checkout-pays") && !text.contains("${"), "{file}: {text}");
     }
+}
+
+/// The objects below a folder, by kind, name and namespace, as kustomize names them by what stands beside them.
+fn objects(folder: &Path) -> BTreeSet<String> {
+    let yaml = |path: &Path| -> Value {
+        fs::read_to_string(path).ok().and_then(|text| serde_saphyr::from_str(&text).ok()).unwrap_or_default()
+    };
+    let kustomization = yaml(&folder.join("kustomization.yaml"));
+    let said = |name: &str| kustomization[name].as_str().unwrap_or_default();
+    let mut found = BTreeSet::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let object = if path.is_dir() { Value::Null } else { yaml(&path) };
+        if path.is_dir() {
+            found.extend(objects(&path));
+        } else if let Some(name) = object["metadata"]["name"].as_str() {
+            found.insert(format!("{} {name}{} {}", object["kind"], said("nameSuffix"), said("namespace")));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_rendering_has_an_object_of_another_one_s() {
+    let place = shop("enforce");
+    let mut known = BTreeSet::new();
+    for (namespace, workload) in [
+        ("shop", &[][..]),
+        ("other", &[]),
+        ("shop", &["app=checkout"]),
+        ("other", &["app=checkout"]),
+        ("shop", &["tier=checkout"]),
+        ("shop", &["app=a_b"]),
+        ("shop", &["app=a-b"]),
+        ("shop", &["app=", "tier=B"]),
+    ] {
+        let line = ["istio", "render", "--policy", "policy.yaml", "--out", "out", "--namespace", namespace];
+        let workload = workload.iter().flat_map(|label| ["--workload", label]);
+        let ran = place.run(&line.into_iter().chain(MODULE).chain(workload).collect::<Vec<_>>());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let found = objects(&place.path("out"));
+        // The binding is in two folders, of which one is applied.
+        assert_eq!(found.len(), 12, "{found:?}");
+        let is_name = |name: &str| !name.is_empty() && name.len() < 254 && name == name.to_lowercase();
+        assert!(found.iter().all(|object| object.split(' ').nth(1).is_some_and(is_name)), "{found:?}");
+        assert!(known.is_disjoint(&found), "{found:?}");
+        known.extend(found);
+    }
+}
+
+#[test]
+fn the_same_pods_have_the_same_objects_however_they_are_named() {
+    let place = shop("enforce");
+    let [first, second] = [["app=a", "tier=b"], ["tier=b", "app=a"]].map(|[one, other]| {
+        assert_eq!(
+            render(&place, &[&MODULE[..], &["--workload", one, "--workload", other]].concat()).code,
+            0
+        );
+        objects(&place.path("out"))
+    });
+    assert_eq!(first, second);
 }
 
 #[test]

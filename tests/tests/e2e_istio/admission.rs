@@ -8,8 +8,11 @@ use procgate_tests::process::{Finished, run};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub(crate) const TESTS: &[(&str, Test)] =
-    &[("deny_refuses_each_way_around_the_proxy", deny), ("audit_only_warns_of_them", audit)];
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("deny_refuses_each_way_around_the_proxy", deny),
+    ("audit_only_warns_of_them", audit),
+    ("what_one_rendering_brought_stays_when_another_one_goes", renderings),
+];
 
 /// A pod as a mesh makes it: the proxy may be what a workload may not.
 fn pod(change: &Value) -> Value {
@@ -96,4 +99,28 @@ fn audit(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     } else {
         Err(warned.to_string().into())
     }
+}
+
+/// Two renderings for one namespace: all of the policy's objects are there twice.
+fn renderings(cluster: &Arc<Cluster>) -> Result<(), Failed> {
+    let [checkout, other] = ["app=checkout", "app=other"].map(|workload| {
+        let options = ["--workload", workload, "--module", &cluster.module()];
+        let rendered = cluster.render(&cluster.policy(), &options);
+        let folders =
+            ["overlays/enforce", "admission/deny"].map(|folder| cluster.build(&rendered.join(folder)));
+        folders.join("\n---\n")
+    });
+    cluster.apply(&checkout);
+    cluster.apply(&other);
+    cluster.delete(&other);
+    let kinds = "wasmplugins,envoyfilters,validatingadmissionpolicies,validatingadmissionpolicybindings";
+    let left = run(cluster.kubectl().args(["get", kinds, "--namespace", "shop", "--output", "name"])).stdout;
+    let [(change, why), ..] = ways();
+    let refused = eventually("a refusal", || {
+        let finished = create(cluster, &pod(&change));
+        (!finished.status.success()).then_some(finished)
+    });
+    cluster.delete(&checkout);
+    let count = left.lines().filter(|name| name.contains("procgate")).count();
+    if count == 6 && refused.stderr.contains(why) { Ok(()) } else { Err(format!("{left}{refused}").into()) }
 }

@@ -172,7 +172,7 @@ fn parts(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let rendered = cluster.render(&policy, &["--per-workload", "app", "--module", &module]);
     let stage = Stage::start(cluster, cluster.build(&rendered.join("overlays/enforce")));
     for name in ["procgate-network-checkout", "procgate-network-other", "procgate-http-other"] {
-        if !stage.built.contains(&format!("name: {name}\n")) {
+        if !stage.built.contains(&format!("name: {name}-")) {
             return Err(stage.built.clone().into());
         }
     }

@@ -58,8 +58,7 @@ fn log(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     assert_eq!(*path, "/dev/stdout");
     *path = json!(log);
     let _configured = Configured::with(cluster, &part);
-    let telemetry = fs::read_to_string(rendered(cluster).join("telemetry.yaml"))?;
-    let telemetry = telemetry.replace("metadata:\n", "metadata:\n  namespace: shop\n");
+    let telemetry = cluster.build(&rendered(cluster));
     let stage = Stage::start(cluster, format!("{}\n---\n{telemetry}", built(cluster, "overlays/enforce")));
     only_the_approved_program(&stage, row("http_service"))?;
     eventually("the mesh's own log", || {

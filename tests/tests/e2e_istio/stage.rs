@@ -62,7 +62,9 @@ pub(crate) fn not_landed(stage: &Stage) -> Vec<String> {
     let listeners: Vec<_> =
         dump["configs"].as_array().unwrap().iter().map(|part| &part["dynamic_listeners"]).collect();
     let listeners = serde_json::to_string(&listeners).unwrap();
-    let named = stage.built.lines().map(|line| line.trim().trim_start_matches("- "));
+    // An object's own name stands further out.
+    let named = stage.built.lines().filter_map(|line| line.strip_prefix("    "));
+    let named = named.map(|line| line.trim().trim_start_matches("- "));
     let ours = named
         .filter_map(|line| line.strip_prefix("name: "))
         .filter(|name| name.starts_with("procgate.") || name.starts_with("procgate-network"));
