@@ -49,10 +49,16 @@ pub(super) const TEMPLATES: &[(&str, &str)] = embedded![
 /// is YAML.
 pub(super) type Parameter = (&'static str, Value);
 
-/// Fills the parameters in. What one of them contains is not looked at again.
+/// Fills the parameters in; a line whose value is null is left out. What one of them contains is not looked at again.
 pub(super) fn fill(template: &str, parameters: &[Parameter]) -> String {
-    let mut filled = String::with_capacity(template.len());
-    let mut rest = template;
+    let nulls: Vec<_> = parameters.iter().filter(|(_, value)| value.is_null()).collect();
+    let stays = |line: &&str| nulls.iter().all(|(name, _)| !line.contains(&format!("\"${{{name}}}\"")));
+    template.split_inclusive('\n').filter(stays).map(|line| fill_line(line, parameters)).collect()
+}
+
+fn fill_line(line: &str, parameters: &[Parameter]) -> String {
+    let mut filled = String::with_capacity(line.len());
+    let mut rest = line;
     while let Some((before, from)) = rest.split_once("\"${") {
         filled.push_str(before);
         let Some((name, after)) = from.split_once("}\"") else {
@@ -79,6 +85,12 @@ mod tests {
     fn a_value_that_looks_like_a_parameter_stays_as_it_is() {
         let parameters = [("A", json!("\"${B}\"")), ("B", json!(1))];
         assert_eq!(fill("x: \"${A}\"\ny: \"${B}\"\n", &parameters), "x: \"\\\"${B}\\\"\"\ny: 1\n");
+    }
+
+    #[test]
+    fn a_line_without_a_value_is_left_out() {
+        let parameters = [("A", Value::Null), ("B", json!("\"${A}\""))];
+        assert_eq!(fill("x: \"${B}\"\n  y: \"${A}\"\nz: 1\n", &parameters), "x: \"\\\"${A}\\\"\"\nz: 1\n");
     }
 
     #[test]

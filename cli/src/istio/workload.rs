@@ -73,11 +73,16 @@ impl Workload {
 
     /// As a WasmPlugin selects.
     pub(super) fn selector(&self) -> Value {
-        json!({"matchLabels": self.labels})
+        self.selecting("matchLabels")
     }
 
     /// As an EnvoyFilter selects.
     pub(super) fn workload_selector(&self) -> Value {
-        json!({"labels": self.labels})
+        self.selecting("labels")
+    }
+
+    /// Nothing for all pods: Istio takes a selector without labels for a slip.
+    fn selecting(&self, field: &str) -> Value {
+        if self.labels.is_empty() { Value::Null } else { json!({field: self.labels}) }
     }
 }

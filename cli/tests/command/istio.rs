@@ -55,6 +55,31 @@ fn objects(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
+fn whatever_selects_pods_selects_those_of_the_workload() {
+    let place = shop("enforce");
+    assert_eq!(render(&place, &[&MODULE[..], &["--workload", "app=checkout"]].concat()).code, 0);
+    for file in [
+        "base/listeners.yaml",
+        "base/log.yaml",
+        "base/network.yaml",
+        "http/http.yaml",
+        "mesh/telemetry.yaml",
+        "mtls/tls.yaml",
+        "receiver/connections.yaml",
+        "receiver/http.yaml",
+        "strict/sidecar.yaml",
+        "traffic-extension/http.yaml",
+    ] {
+        let text = place.read(format!("out/{file}"));
+        assert!(
+            text.contains(r#"elector: {"matchLabels":{"app":"checkout"}}"#)
+                || text.contains(r#"Selector: {"labels":{"app":"checkout"}}"#),
+            "{file}: {text}"
+        );
+    }
+}
+
+#[test]
 fn no_rendering_has_an_object_of_another_one_s() {
     let place = shop("enforce");
     let mut known = BTreeSet::new();

@@ -46,9 +46,17 @@ fn taking(cluster: &Cluster, file: &Path) -> Command {
     apply
 }
 
+/// Each folder as it is for some pods, and for all of the namespace.
+fn folders(cluster: &Cluster) -> impl Iterator<Item = (&'static str, String)> {
+    let all = cluster.render(&cluster.policy(), &["--module", &cluster.module()]);
+    FOLDERS.iter().flat_map(move |folder| {
+        [built(cluster, folder), cluster.build(&all.join(folder))].map(|text| (*folder, text))
+    })
+}
+
 fn taken(cluster: &Arc<Cluster>) -> Result<(), Failed> {
-    for folder in FOLDERS {
-        let finished = run(&mut taking(cluster, &cluster.file(&built(cluster, folder))));
+    for (folder, objects) in folders(cluster) {
+        let finished = run(&mut taking(cluster, &cluster.file(&objects)));
         if !finished.status.success() {
             return Err(format!("{folder}: {finished}").into());
         }
@@ -57,8 +65,8 @@ fn taken(cluster: &Arc<Cluster>) -> Result<(), Failed> {
 }
 
 fn validated(cluster: &Arc<Cluster>) -> Result<(), Failed> {
-    for folder in FOLDERS {
-        let file = cluster.file(&built(cluster, folder));
+    for (folder, objects) in folders(cluster) {
+        let file = cluster.file(&objects);
         let finished = run(cluster.istioctl().args(["validate", "-f"]).arg(file));
         let told = finished.to_string();
         let warnings =
