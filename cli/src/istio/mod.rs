@@ -3,6 +3,7 @@
 mod manifests;
 mod module;
 mod parts;
+mod proxy;
 pub(crate) mod render;
 mod workload;
 

@@ -3,6 +3,7 @@
 use super::manifests::{self, TEMPLATES};
 use super::module::Module;
 use super::parts;
+use super::proxy;
 use super::workload::Workload;
 use crate::failure::{Failure, Problem};
 use crate::files;
@@ -49,6 +50,9 @@ pub(crate) struct Args {
     /// What a crash of the plugin does. Either way nothing passes by it.
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     fail: Fail,
+    /// Repository of the proxy's image, whose containers the admission policy takes for Istio's own. May be repeated.
+    #[arg(long, value_name = "REPOSITORY", default_values = proxy::IMAGES)]
+    proxy_image: Vec<String>,
     /// Where proxies write the records of decisions.
     #[arg(long, value_name = "PATH", default_value = "/dev/stdout")]
     access_log: String,
@@ -84,6 +88,7 @@ pub(crate) struct Written {
 /// Renders all manifests, and writes them only if there is nothing wrong.
 pub(crate) fn run(args: &Args) -> Result<Written, Failure> {
     let module = Module::new(&args.module, args.sha256.as_deref())?;
+    args.proxy_image.iter().try_for_each(|image| proxy::check(image))?;
     let raw = document::load(&args.policy)?.raw;
     let mut warnings = Vec::new();
     if raw.mode == Mode::Audit {
@@ -176,6 +181,7 @@ fn parameters(args: &Args, module: &Module, workload: &Workload, policy: Value) 
             "PROCGATE_ADMISSION",
             json!(format!("procgate-workloads{}.{}", workload.suffix(), workload.namespace())),
         ),
+        ("PROCGATE_PROXY_IMAGES", json!(json!(args.proxy_image).to_string())),
         ("PROCGATE_SELECTOR", workload.selector()),
         ("PROCGATE_WORKLOAD_SELECTOR", workload.workload_selector()),
         ("PROCGATE_MODULE", json!(module.url())),

@@ -225,6 +225,9 @@ fn a_mistake_is_named_and_nothing_is_written() {
         (with_module(&["--workload", "checkout"]), "NAME=VALUE"),
         (with_module(&["--workload", "app=a", "--workload", "app=b"]), "is given twice"),
         ([&MODULE[..], &["--workload", &too_long]].concat(), "no label has such a value"),
+        (with_module(&["--proxy-image", "istio/proxyv2:1.30"]), "without tag or digest"),
+        (with_module(&["--proxy-image", "istio/proxyv2@sha256:ab"]), "without tag or digest"),
+        (with_module(&["--proxy-image", "proxyv2"]), "with its registry"),
         (with_module(&["--policy", "broken.yaml"]), "mode"),
     ];
     for (further, told) in mistakes {
