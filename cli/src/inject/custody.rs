@@ -1,7 +1,8 @@
 //! Who can read a container's key: whom the shim runs as, and whom its program.
 
+use super::container::{Container, capability, id};
 use super::draft::{Draft, End};
-use super::pod::{Container, Pod, capability, id};
+use super::pod::Pod;
 use super::settings::Settings;
 use crate::failure::Problem;
 use crate::yaml::{Fault, Node, Value};

@@ -1,7 +1,8 @@
 //! What of a pod makes the shim useless, or its promise smaller.
 
+use super::container::{Container, capability};
 use super::findings::Remark;
-use super::pod::{Container, Pod, capability};
+use super::pod::Pod;
 use super::selection::Selection;
 use crate::failure::Problem;
 use crate::yaml::{Fault, Node};

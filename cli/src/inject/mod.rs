@@ -1,16 +1,18 @@
 //! `procgate inject` and `procgate uninject`: the shim into the pods of manifests, and out of them again.
 //!
-//! The stream of documents is walked one by one (`walk`). In each, `pod` finds what has containers, `selection`
-//! chooses among them, and `plan` says what has to be different; `crate::yaml` makes that in the text. An injected
-//! pod tells in an annotation (`record`) what is there only since then, and `undo` goes by that. `inject` takes out
-//! what is there before it puts anything in: so it can be done any number of times.
+//! The stream of documents is walked one by one (`walk`). In each, `object` names what it is, `pod` finds what has
+//! containers, `selection` chooses among them, and `plan` says what has to be different; `crate::yaml` makes that in
+//! the text. An injected pod tells in an annotation (`record`) what is there only since then, and `undo` goes by that.
+//! `inject` takes out what is there before it puts anything in: so it can be done any number of times.
 
+mod container;
 mod custody;
 mod draft;
 mod findings;
 mod hazards;
 mod named;
 mod names;
+mod object;
 mod parts;
 mod plan;
 mod pod;

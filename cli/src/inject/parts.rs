@@ -1,7 +1,8 @@
 //! What is put into a pod: volumes, an init container, variables.
 
+use super::container::Container;
 use super::names::{self, FILES, FOLDER, INSTALLER, SHIM_VOLUME};
-use super::pod::{Container, Pod};
+use super::pod::Pod;
 use super::settings::Settings;
 use crate::failure::Problem;
 use crate::yaml::{Fault, Value};

@@ -1,11 +1,12 @@
 //! The edits that put the shim into one pod.
 
+use super::container::Container;
 use super::custody::{self, Arrangement, Custody};
 use super::draft::{Draft, End};
 use super::findings::Remark;
 use super::names::{self, FILES, FOLDER, INJECTED, INSTALLER, SHIM_VOLUME};
 use super::parts::{installer, key_volume, shim_volume, variables};
-use super::pod::{Container, Pod};
+use super::pod::Pod;
 use super::program::{Program, program};
 use super::record::{Injected, Record};
 use super::selection::Selection;

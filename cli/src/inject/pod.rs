@@ -1,18 +1,9 @@
 //! The pods of a document, wherever its kind has them.
 
-use super::findings::Remark;
-use super::names::MESH;
+use super::container::{Container, Role, id};
+use super::object::{Object, WORKLOADS, containers_of, template};
 use crate::failure::Problem;
 use crate::yaml::{Fault, Kind, Node, Path, unfilled};
-use core::fmt;
-
-/// The object that a pod is in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Object {
-    pub(super) kind: String,
-    pub(super) namespace: Option<String>,
-    pub(super) name: String,
-}
 
 /// A pod, or a template of pods: what has `metadata` and `spec`.
 #[derive(Debug)]
@@ -20,68 +11,6 @@ pub(super) struct Pod<'a> {
     pub(super) object: Object,
     pub(super) path: Path,
     pub(super) node: &'a Node<'a>,
-}
-
-/// A container of it.
-#[derive(Clone, Debug)]
-pub(super) struct Container<'a> {
-    pub(super) name: &'a str,
-    pub(super) role: Role,
-    pub(super) path: Path,
-    pub(super) node: &'a Node<'a>,
-}
-
-/// When it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// As long as the pod.
-    Main,
-    /// The same, started before the others: an init container that is always restarted.
-    NativeSidecar,
-    /// Before the others, to its end.
-    Init,
-}
-
-impl fmt::Display for Object {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} ", self.kind)?;
-        if let Some(namespace) = &self.namespace {
-            write!(out, "{namespace}/")?;
-        }
-        out.write_str(&self.name)
-    }
-}
-
-/// Kinds whose pods are where [`template`] says, and must be there.
-const WORKLOADS: [&str; 7] =
-    ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"];
-
-/// All objects of a document, those of a list one by one, with their places.
-pub(super) fn objects<'a>(root: &'a Node<'a>) -> Vec<(Path, &'a Node<'a>, Object)> {
-    let mut found = Vec::new();
-    let mut waiting = vec![(Path::default(), root, None)];
-    while let Some((path, node, told)) = waiting.pop() {
-        let Some(kind) = node.text_at("kind").or(told) else { continue };
-        match (kind.strip_suffix("List"), node.get("items")) {
-            (Some(of), Some(items)) => {
-                let told = (!of.is_empty()).then_some(of);
-                let list = path.field("items");
-                let items = items.items().iter().enumerate().rev();
-                waiting.extend(items.map(|(index, item)| (list.item(index), item, told)));
-            }
-            _ => found.push((path, node, object(kind, node))),
-        }
-    }
-    found
-}
-
-fn object(kind: &str, node: &Node<'_>) -> Object {
-    let name = node.text_at("metadata.name").or_else(|| node.text_at("metadata.generateName"));
-    Object {
-        kind: kind.to_owned(),
-        namespace: node.text_at("metadata.namespace").map(Into::into),
-        name: name.unwrap_or_default().trim_end_matches('-').to_owned(),
-    }
 }
 
 /// The pod of an object; nothing where the object has none.
@@ -148,20 +77,6 @@ fn hidden(node: &Node<'_>) -> Option<(usize, String)> {
     found
 }
 
-/// Where a kind has the template of its pods.
-fn template(kind: &str) -> &'static str {
-    match kind {
-        "Pod" => "",
-        "CronJob" => "spec.jobTemplate.spec.template",
-        "PodTemplate" => "template",
-        _ => "spec.template",
-    }
-}
-
-fn containers_of(below: &str) -> String {
-    if below.is_empty() { "spec.containers".into() } else { format!("{below}.spec.containers") }
-}
-
 fn list<'a>(pod: &'a Node<'a>, name: &str) -> Option<&'a [Node<'a>]> {
     let list = pod.get("spec")?.get(name)?;
     matches!(list.kind, Kind::List { .. }).then(|| list.items())
@@ -213,48 +128,5 @@ impl<'a> Pod<'a> {
     /// An annotation of the pod, not of what it is in.
     pub(super) fn annotation(&self, name: &str) -> Option<&'a Node<'a>> {
         self.node.at("metadata.annotations")?.get(name)
-    }
-}
-
-/// A user or group by its number. One with a leading 0 is octal to Kubernetes' tools, and decimal to others.
-pub(super) fn id(name: &str, node: &Node<'_>) -> Result<Option<u64>, Fault> {
-    let text = node.plain().unwrap_or_default();
-    if text.len() > 1 && text.starts_with('0') {
-        let problem = Problem::new(format!("{name} is {text}, which some read as octal and some as decimal"));
-        return Err(Fault { line: node.line, problem: problem.next("write it without the leading 0") });
-    }
-    Ok(text.parse().ok())
-}
-
-/// A capability by the name that Linux's manual pages have behind `CAP_`; runtimes take it in any case.
-pub(super) fn capability(text: &str) -> String {
-    text.to_ascii_uppercase().trim_start_matches("CAP_").to_owned()
-}
-
-impl<'a> Container<'a> {
-    /// Something to say of it.
-    pub(super) fn remark(&self, text: impl Into<String>) -> Remark<'a> {
-        self.remark_at(self.node.line, text)
-    }
-
-    /// The same of a line in it.
-    pub(super) fn remark_at(&self, line: usize, text: impl Into<String>) -> Remark<'a> {
-        Remark { line, container: Some(self.name), text: text.into() }
-    }
-
-    /// Whether it is the mesh's own.
-    pub(super) fn is_of_the_mesh(&self) -> bool {
-        MESH.contains(&self.name)
-    }
-
-    /// The words that it is started with.
-    pub(super) fn command(&self) -> &'a [Node<'a>] {
-        self.node.get("command").map(Node::items).unwrap_or_default()
-    }
-
-    /// Whether its command is a shim already.
-    pub(super) fn is_under_a_shim(&self) -> bool {
-        let first = self.command().first().and_then(Node::text);
-        first.is_some_and(|word| word.rsplit('/').next() == Some("procgate-shim"))
     }
 }

@@ -1,6 +1,6 @@
 //! What a container runs: its command, or what its image would run without one.
 
-use super::pod::Container;
+use super::container::Container;
 use super::settings::Settings;
 use crate::digest::Start;
 use crate::failure::Problem;

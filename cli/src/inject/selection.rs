@@ -1,7 +1,8 @@
 //! Which containers of a pod start under the shim: all that run as long as it, unless its annotations say otherwise.
 
+use super::container::{Container, Role};
 use super::names::{CONTAINERS, INJECT};
-use super::pod::{Container, Pod, Role};
+use super::pod::Pod;
 use crate::failure::Problem;
 use crate::yaml::{Fault, Node};
 

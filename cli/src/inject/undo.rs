@@ -1,7 +1,8 @@
 //! Back to what a pod was before, by what it tells of itself.
 
+use super::container::Container;
 use super::names::{INJECTED, INSTALLER, SHIM_VOLUME, key_volume, prefix};
-use super::pod::{Container, Pod};
+use super::pod::Pod;
 use super::record::{Changes, Injected, Record};
 use crate::failure::Problem;
 use crate::yaml::{Edit, Fault, Kind, Node, Path, Value};

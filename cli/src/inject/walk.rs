@@ -1,7 +1,8 @@
 //! One document after the other.
 
 use super::findings::{Findings, Remark};
-use super::pod::{Object, objects, pod};
+use super::object::{Object, objects};
+use super::pod::pod;
 use super::report::Manifests;
 use super::selection::select;
 use super::settings::Settings;
