@@ -1,6 +1,7 @@
 //! Back to what a pod was before, by what it tells of itself.
 
 use super::container::Container;
+use super::custody::is_of_root;
 use super::names::{INJECTED, INSTALLER, SHIM_VOLUME, key_volume, prefix};
 use super::pod::Pod;
 use super::record::{Changes, Injected, Record};
@@ -68,10 +69,12 @@ fn of_container(container: &Container<'_>, injected: &Injected, pod: &Pod<'_>) -
         item.text().is_some_and(|name| injected.capabilities.iter().any(|ours| ours == name))
     });
     undoing.restore("args");
-    undoing.narrow("securityContext");
-    let changed = injected.changes.replaced.keys().filter(|place| place.starts_with("securityContext."));
-    for place in changed.filter(|place| *place != "securityContext.capabilities.add") {
-        undoing.restore(place);
+    undoing.narrow("securityContext", is_of_root);
+    for field in node.at("securityContext").map(Node::fields).unwrap_or_default() {
+        let place = format!("securityContext.{}", field.name);
+        if injected.changes.replaced.contains_key(&place) && is_of_root(&field.name, &field.value) {
+            undoing.restore(&place);
+        }
     }
     Ok(undoing.edits)
 }
@@ -106,12 +109,15 @@ impl Undoing<'_> {
         self.take(place, ours.collect());
     }
 
-    /// The same of a mapping's fields that were not there.
-    fn narrow(&mut self, place: &str) {
+    /// The same of a mapping's fields that were not there, and are still as they were written.
+    fn narrow(&mut self, place: &str, is_written: impl Fn(&str, &Node<'_>) -> bool) {
         let fields = self.node.at(place).map(Node::fields).unwrap_or_default();
         let is_ours = |name: &str| self.changes.added.iter().any(|added| *added == format!("{place}.{name}"));
         let path = self.path.field(place);
-        let ours = fields.iter().filter(|field| is_ours(&field.name)).map(|field| path.named(&field.name));
+        let ours = fields
+            .iter()
+            .filter(|field| is_ours(&field.name) && is_written(&field.name, &field.value))
+            .map(|field| path.named(&field.name));
         self.take(place, ours.collect());
     }
 

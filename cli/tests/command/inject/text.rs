@@ -197,6 +197,19 @@ fn the_result_goes_to_a_file_or_into_json_with_what_was_said() {
     );
 }
 
+#[test]
+fn a_user_that_somebody_has_changed_since_stays() {
+    let root = ["--custody", "root", "--user", "app=1000:1000"];
+    for before in ["", ", securityContext: {runAsUser: 1000, runAsNonRoot: true}"] {
+        let mut object = value(&injected_with(&one(&format!("command: [a]{before}")), &root).out);
+        object["spec"]["containers"][0]["securityContext"]["runAsUser"] = json!(2000);
+        let restored = value(&uninjected(&object.to_string()));
+        let context = &restored["spec"]["containers"][0]["securityContext"];
+        assert_eq!(context["runAsUser"], 2000);
+        assert_eq!(context.get("runAsNonRoot"), (!before.is_empty()).then_some(&json!(true)));
+    }
+}
+
 /// 500 services and 200 workloads, as one stream and as one list.
 #[test]
 fn a_large_mesh_takes_seconds() {
