@@ -46,6 +46,12 @@ impl<'a> Container<'a> {
         self.node.get("command").map(Node::items).unwrap_or_default()
     }
 
+    /// A variable that its own manifest says.
+    pub(super) fn variable(&self, name: &str) -> Option<&'a Node<'a>> {
+        let env = self.node.get("env").map(Node::items).unwrap_or_default();
+        env.iter().find(|item| item.text_at("name") == Some(name))
+    }
+
     /// Whether its command is a shim already.
     pub(super) fn is_under_a_shim(&self) -> bool {
         let first = self.command().first().and_then(Node::text);

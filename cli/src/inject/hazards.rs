@@ -2,7 +2,8 @@
 
 use super::container::{Container, capability};
 use super::findings::Remark;
-use super::pod::Pod;
+use super::pod::{Pod, list};
+use super::redirect;
 use super::selection::Selection;
 use crate::failure::Problem;
 use crate::yaml::{Fault, Node};
@@ -39,8 +40,8 @@ pub(super) fn refuse(pod: &Pod<'_>) -> Result<(), Fault> {
 /// What holds, and less than one may think.
 pub(super) fn warnings<'a>(pod: &Pod<'a>, selection: &Selection<'a>) -> Vec<Remark<'a>> {
     let mut remarks = of_pod(pod);
-    let all = selection.chosen.iter().chain(selection.left.iter().map(|(container, _)| container));
-    for container in all.filter(|container| !container.is_of_the_mesh()) {
+    remarks.extend(redirect::warnings(pod, selection));
+    for container in selection.all().filter(|container| !container.is_of_the_mesh()) {
         remarks.extend(of_container(container));
     }
     for container in &selection.chosen {
@@ -66,14 +67,6 @@ fn of_pod<'a>(pod: &Pod<'a>) -> Vec<Remark<'a>> {
         at(
             node,
             "it sees all processes of the node, and reads what those of its own user have; leave hostPID out",
-        );
-    }
-    let label = pod.node.at("metadata.labels").and_then(|labels| labels.get("sidecar.istio.io/inject"));
-    if let Some(node) = label.filter(|label| label.text() == Some("false")) {
-        at(
-            node,
-            "no sidecar comes into this pod (sidecar.istio.io/inject), and its servers would read the token as \
-                  payload; leave the pod as it is, with the annotation procgate.dev/inject: \"false\"",
         );
     }
     if let Some(node) = pod.node.at("spec.runtimeClassName") {
@@ -122,6 +115,13 @@ fn of_chosen<'a>(container: &Container<'a>, pod: &Pod<'a>) -> Vec<Remark<'a>> {
         remarks.push(container.remark_at(profile.line, text));
     }
     remarks
+}
+
+/// What comes into a pod that runs already.
+pub(super) fn guests<'a>(pod: &Pod<'a>) -> Option<Remark<'a>> {
+    let guests = list(pod.node, "ephemeralContainers").filter(|list| !list.items().is_empty())?;
+    let text = "ephemeral containers stay as they are: what they connect to sees no identity";
+    Some(Remark { line: guests.line, container: None, text: text.into() })
 }
 
 /// What is started beside the program and not by its shim.

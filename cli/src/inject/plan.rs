@@ -117,7 +117,7 @@ fn of_container<'a>(
     }
     let arrangement = custody::arrange(container, pod, settings, &mut draft)?;
     let env = variables(container, settings, labels, arrangement.user.as_deref());
-    let own: Vec<_> = env.iter().filter_map(|(name, _)| Some((*name, variable(container, name)?))).collect();
+    let own: Vec<_> = env.iter().filter_map(|(name, _)| Some((*name, container.variable(name)?))).collect();
     if settings.custody == Custody::Root {
         own.iter().try_for_each(|(name, node)| guard(container, name, node))?;
     }
@@ -144,12 +144,6 @@ fn of_container<'a>(
     })
 }
 
-/// A variable that the container's own manifest says, which counts then.
-fn variable<'a>(container: &Container<'a>, name: &str) -> Option<&'a Node<'a>> {
-    let env = container.node.get("env").map(Node::items).unwrap_or_default();
-    env.iter().find(|item| item.text_at("name") == Some(name))
-}
-
 /// Refuses a variable with which the manifest would undo root's custody.
 fn guard(container: &Container<'_>, name: &str, node: &Node<'_>) -> Result<(), Fault> {
     if !["PROCGATE_KEY", "PROCGATE_USER", "PROCGATE_STRICT"].contains(&name) {
@@ -165,7 +159,7 @@ fn labels(pod: &Pod<'_>, settings: &Settings) -> Result<String, Fault> {
     let fault = |problem: Problem| Fault { line: pod.node.line, problem };
     let mut labels = settings.labels.clone();
     for name in &settings.pod_labels {
-        let value = pod.node.at("metadata.labels").and_then(|labels| labels.get(name)).and_then(Node::text);
+        let value = pod.label(name).and_then(Node::text);
         let value = value.ok_or_else(|| {
             let problem = Problem::new(format!("the pod of {} has no label {name}", pod.object));
             fault(problem.next("give it one, or leave --pod-label out"))

@@ -17,7 +17,8 @@ pub(super) struct Pod<'a> {
 pub(super) fn pod<'a>(path: &Path, node: &'a Node<'a>, object: Object) -> Result<Option<Pod<'a>>, Fault> {
     let below = template(&object.kind);
     let place = if below.is_empty() { Some(node) } else { node.at(below) };
-    let has_containers = place.is_some_and(|place| matches!(list(place, "containers"), Some([_, ..])));
+    let has_containers =
+        place.is_some_and(|place| list(place, "containers").is_some_and(|list| !list.items().is_empty()));
     let Some(place) = place.filter(|_| has_containers) else {
         let known = below.is_empty() || WORKLOADS.contains(&object.kind.as_str());
         let fault = || {
@@ -77,9 +78,9 @@ fn hidden(node: &Node<'_>) -> Option<(usize, String)> {
     found
 }
 
-fn list<'a>(pod: &'a Node<'a>, name: &str) -> Option<&'a [Node<'a>]> {
-    let list = pod.get("spec")?.get(name)?;
-    matches!(list.kind, Kind::List { .. }).then(|| list.items())
+/// A list of the spec.
+pub(super) fn list<'a>(pod: &'a Node<'a>, name: &str) -> Option<&'a Node<'a>> {
+    pod.get("spec")?.get(name).filter(|list| matches!(list.kind, Kind::List { .. }))
 }
 
 impl<'a> Pod<'a> {
@@ -88,7 +89,9 @@ impl<'a> Pod<'a> {
         let mut found: Vec<Container<'a>> = Vec::new();
         for (field, role) in [("initContainers", Role::Init), ("containers", Role::Main)] {
             let list_path = self.path.field("spec").field(field);
-            for (index, node) in list(self.node, field).unwrap_or_default().iter().enumerate() {
+            for (index, node) in
+                list(self.node, field).map(Node::items).unwrap_or_default().iter().enumerate()
+            {
                 let fault = |what: String, next: &str| Fault {
                     line: node.line,
                     problem: Problem::new(what).next(next),
@@ -123,6 +126,11 @@ impl<'a> Pod<'a> {
     /// A user or group of the security context that holds for a container.
     pub(super) fn id(&self, container: &Container<'a>, name: &str) -> Result<Option<u64>, Fault> {
         self.security(container, name).map_or(Ok(None), |node| id(name, node))
+    }
+
+    /// A label of the pod, not of what it is in.
+    pub(super) fn label(&self, name: &str) -> Option<&'a Node<'a>> {
+        self.node.at("metadata.labels")?.get(name)
     }
 
     /// An annotation of the pod, not of what it is in.

@@ -14,6 +14,13 @@ pub(super) struct Selection<'a> {
     pub(super) left: Vec<(Container<'a>, &'static str)>,
 }
 
+impl<'a> Selection<'a> {
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Container<'a>> {
+        self.chosen.iter().chain(self.left.iter().map(|(container, _)| container))
+    }
+}
+
 const OF_THE_MESH: &str = "is the mesh's own, and stays as it is";
 const UNDER_A_SHIM: &str = "starts a shim by itself, and stays as it is";
 const NOT_NAMED: &str = "is not named in procgate.dev/containers: what it connects to sees no identity";

@@ -6,6 +6,7 @@ use super::pod::pod;
 use super::report::Manifests;
 use super::selection::select;
 use super::settings::Settings;
+use super::strange;
 use super::undo::undo;
 use super::{hazards, plan};
 use crate::failure::{Failure, Problem};
@@ -133,6 +134,7 @@ impl<'a> Injecting<'a> {
         let (mut edits, mut faults) = (Vec::new(), Vec::new());
         for (path, node, object) in objects(root) {
             self.note_twice(&object, node, place);
+            self.note_strange(&object, node, place);
             match self.edits(&path, node, object, place) {
                 Ok(more) => edits.extend(more),
                 Err(more) => faults.extend(more),
@@ -172,12 +174,24 @@ impl<'a> Injecting<'a> {
         for remark in hazards::warnings(&pod, &selection).into_iter().chain(plan.warnings) {
             self.warnings.add(at(&remark), remark.text);
         }
-        for remark in plan.notes.into_iter().chain(selection.chosen.iter().filter_map(hazards::note)) {
+        let beside = selection.chosen.iter().filter_map(hazards::note).chain(hazards::guests(&pod));
+        for remark in plan.notes.into_iter().chain(beside) {
             self.notes.add(at(&remark), remark.text);
         }
         self.workloads = self.workloads.saturating_add(1);
         self.containers = self.containers.saturating_add(selection.chosen.len());
         Ok(plan.edits)
+    }
+
+    /// Containers that stay as they are, since nobody knows here whose they are.
+    fn note_strange(&mut self, object: &Object, node: &Node<'_>, place: &Place<'_>) {
+        for containers in strange::containers(node, &object.kind) {
+            self.warnings.add(
+                format!("{} ({object})", place.line(containers.line)),
+                "containers where this kind is not known to have any: they start without the shim, and what they connect \
+                 to sees no identity; put it in by hand, as it comes out for a Pod with the same containers",
+            );
+        }
     }
 
     /// The same object twice: whoever applies both gets the second.

@@ -4,6 +4,7 @@ mod containers;
 mod custody;
 mod refusals;
 mod text;
+mod told;
 
 use crate::place::{Place, Ran};
 use serde_json::Value;
