@@ -59,14 +59,20 @@ impl<'a> Container<'a> {
     }
 }
 
-/// A user or group by its number. One with a leading 0 is octal to Kubernetes' tools, and decimal to others.
+/// A user or group by its number, in the one spelling that all read alike: one with a leading 0 is octal to
+/// Kubernetes' tools and decimal to others, and a tag makes a number of a text.
 pub(super) fn id(name: &str, node: &Node<'_>) -> Result<Option<u64>, Fault> {
     let text = node.plain().unwrap_or_default();
-    if text.len() > 1 && text.starts_with('0') {
-        let problem = Problem::new(format!("{name} is {text}, which some read as octal and some as decimal"));
-        return Err(Fault { line: node.line, problem: problem.next("write it without the leading 0") });
+    let fault = |what: String, next| Err(Fault { line: node.line, problem: Problem::new(what).next(next) });
+    match text.parse() {
+        _ if node.is_null() => Ok(None),
+        Ok(_) if text.len() > 1 && text.starts_with('0') => fault(
+            format!("{name} is {text}, which some read as octal and some as decimal"),
+            "write it without the leading 0",
+        ),
+        Ok(id) => Ok(Some(id)),
+        Err(_) => fault(format!("{name} is no number"), "write its digits, without quotes or a tag"),
     }
-    Ok(text.parse().ok())
 }
 
 /// A capability by the name that Linux's manual pages have behind `CAP_`; runtimes take it in any case.

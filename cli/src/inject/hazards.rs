@@ -13,28 +13,62 @@ const PROXY: u64 = 1337;
 /// With these a container can get around the proxy or into another's processes.
 const CAPABILITIES: [&str; 5] = ["ALL", "NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"];
 
+/// Labels of nodes by their system; the second is what they were called before Kubernetes 1.14.
+const SYSTEM: [&str; 2] = ["kubernetes.io/os", "beta.kubernetes.io/os"];
+
 /// What cannot work at all.
-pub(super) fn refuse(pod: &Pod<'_>) -> Result<(), Fault> {
-    let node = pod.node;
-    let windows = node.text_at("spec.os.name") == Some("windows")
-        || node
-            .at("spec.nodeSelector")
-            .and_then(|labels| labels.get("kubernetes.io/os"))
-            .and_then(Node::text)
-            == Some("windows");
-    let (what, place) = if windows {
-        ("runs on Windows, and the shim on Linux only", "spec")
-    } else if node.is_true_at("spec.hostNetwork") {
-        (
-            "uses the node's network (hostNetwork), where no proxy takes the token off its connections",
-            "spec.hostNetwork",
-        )
+pub(super) fn refuse(pod: &Pod<'_>, selection: &Selection<'_>) -> Result<(), Fault> {
+    for names in ["spec.hostNetwork", "spec.hostPID", "spec.shareProcessNamespace"] {
+        plainly(pod.node, names)?;
+    }
+    for container in selection.all() {
+        plainly(container.node, "securityContext.privileged")?;
+    }
+    let (what, node) = if let Some(node) = windows(pod, selection) {
+        ("runs on Windows, and the shim on Linux only", node)
+    } else if let Some(node) = pod.node.at("spec.hostNetwork").filter(|node| node.boolean() == Some(true)) {
+        ("uses the node's network (hostNetwork), where no proxy takes the token off its connections", node)
     } else {
         return Ok(());
     };
     let problem = Problem::new(format!("{} {what}", pod.object));
     let next = "leave it as it is with the annotation procgate.dev/inject: \"false\" in its pod's metadata";
-    Err(Fault { line: node.at(place).unwrap_or(node).line, problem: problem.next(next) })
+    Err(Fault { line: node.line, problem: problem.next(next) })
+}
+
+/// Refuses a truth value that somebody else may read otherwise: with a tag (`!!bool "true"`), or in quotes.
+fn plainly(node: &Node<'_>, names: &str) -> Result<(), Fault> {
+    let odd = node.at(names).filter(|node| !node.is_null() && node.boolean().is_none());
+    odd.map_or(Ok(()), |node| {
+        let problem = Problem::new(format!("{names} is neither true nor false"));
+        Err(Fault { line: node.line, problem: problem.next("write one of these, without quotes or a tag") })
+    })
+}
+
+/// Where it says that it runs on Windows.
+fn windows<'a>(pod: &Pod<'a>, selection: &Selection<'a>) -> Option<&'a Node<'a>> {
+    let is_windows = |node: &&Node<'_>| node.text() == Some("windows");
+    let of_system = pod.node.at("spec.os.name").filter(is_windows);
+    let labels = pod.node.at("spec.nodeSelector");
+    let mut of_label = SYSTEM.iter().filter_map(|name| labels?.get(name)).filter(is_windows);
+    let mut contexts =
+        [pod.node.at("spec")].into_iter().flatten().chain(selection.all().map(|each| each.node));
+    let options = "securityContext.windowsOptions";
+    of_system
+        .or_else(|| of_label.next())
+        .or_else(|| affinity(pod).find(is_windows))
+        .or_else(|| contexts.find_map(|node| node.at(options)))
+}
+
+/// The systems that its nodes may have.
+fn affinity<'a>(pod: &Pod<'a>) -> impl Iterator<Item = &'a Node<'a>> {
+    let place = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
+    let terms = pod.node.at(place).map(Node::items).unwrap_or_default().iter();
+    let wanted = terms.filter_map(|term| term.get("matchExpressions")).flat_map(Node::items);
+    let of_system = wanted.filter(|node| {
+        node.text_at("operator") == Some("In") && node.text_at("key").is_some_and(|key| SYSTEM.contains(&key))
+    });
+    of_system.filter_map(|node| node.get("values")).flat_map(Node::items)
 }
 
 /// What holds, and less than one may think.

@@ -65,10 +65,10 @@ pub(super) fn key_volume(
         let item = Value::map([("key", key.into()), ("path", path.into()), ("mode", mode.into())]);
         Value::map([(kind, Value::map([(field, object.into()), ("items", Value::List(vec![item]))]))])
     };
-    let secret = settings.key_secret.fill(workload, container);
+    let secret = settings.key_secret.fill(workload, container).map_err(fault)?;
     let mut sources = vec![source("secret", "name", secret, format!("{container}.jwk"), "key.jwk", mode)];
     if let Some(pattern) = &settings.code_list {
-        let map = pattern.fill(workload, container);
+        let map = pattern.fill(workload, container).map_err(fault)?;
         sources.push(source("configMap", "name", map, format!("{container}.list"), "code.list", READABLE));
     }
     let projected = Value::map([("sources", Value::List(sources))]);

@@ -30,8 +30,8 @@ pub(super) fn pod<'a>(path: &Path, node: &'a Node<'a>, object: Object) -> Result
         };
         return if known { Err(fault()) } else { Ok(None) };
     };
-    if let Some(name) = node.at("metadata.name").filter(|_| object.name.contains("{{")) {
-        return Err(Fault { line: name.line, problem: unfilled() });
+    if let Some(line) = template_in(node, place) {
+        return Err(Fault { line, problem: unfilled() });
     }
     if let Some((line, what)) = hidden(place) {
         let problem = Problem::new(format!("{object}: {what} in its pod"));
@@ -40,6 +40,27 @@ pub(super) fn pod<'a>(path: &Path, node: &'a Node<'a>, object: Object) -> Result
     }
     let path = if below.is_empty() { path.clone() } else { path.field(below) };
     Ok(Some(Pod { object, path, node: place }))
+}
+
+/// The first line that has `{{` where a name, an image or a program should be. In annotations and arguments it may be
+/// meant for somebody else.
+fn template_in(object: &Node<'_>, pod: &Node<'_>) -> Option<usize> {
+    let names = ["kind", "metadata.name", "metadata.generateName", "metadata.namespace"];
+    let labels = pod.at("metadata.labels").map(Node::fields).unwrap_or_default();
+    let containers = ["initContainers", "containers"].into_iter().filter_map(|name| list(pod, name));
+    let of_container = |node: &'_ Node<'_>| -> Option<usize> {
+        let program = node.get("command").and_then(|command| command.items().first());
+        [node.get("name"), node.get("image"), program].into_iter().flatten().find_map(unfilled_line)
+    };
+    let mut named = names.iter().filter_map(|name| object.at(name)).chain(pod.at("spec.serviceAccountName"));
+    named
+        .find_map(unfilled_line)
+        .or_else(|| labels.iter().find_map(|label| unfilled_line(&label.value)))
+        .or_else(|| containers.flat_map(Node::items).find_map(of_container))
+}
+
+fn unfilled_line(node: &Node<'_>) -> Option<usize> {
+    node.text().is_some_and(|text| text.contains("{{")).then_some(node.line)
 }
 
 /// What decides whether and how a pod is changed.

@@ -9,6 +9,9 @@ use crate::failure::Problem;
 use procgate_identity::{Labels, TrustDomain};
 use std::path::Path;
 
+/// Letters of an object's name (RFC 1123 subdomain).
+const MAX_OBJECT: usize = 253;
+
 /// What is the same for all workloads.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -70,8 +73,13 @@ impl Pattern {
     }
 
     /// The name for this container.
-    pub(super) fn fill(&self, workload: &str, container: &str) -> String {
-        self.0.replace("{workload}", workload).replace("{container}", container)
+    pub(super) fn fill(&self, workload: &str, container: &str) -> Result<String, Problem> {
+        let name = self.0.replace("{workload}", workload).replace("{container}", container);
+        if name.len() <= MAX_OBJECT {
+            return Ok(name);
+        }
+        let what = format!("{name} is longer than the {MAX_OBJECT} letters of an object's name");
+        Err(Problem::new(what).next(format!("give a shorter one than {} for it", self.0)))
     }
 }
 

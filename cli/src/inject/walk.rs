@@ -169,7 +169,7 @@ impl<'a> Injecting<'a> {
         if selection.chosen.is_empty() {
             return Ok(Vec::new());
         }
-        hazards::refuse(&pod).map_err(one)?;
+        hazards::refuse(&pod, &selection).map_err(one)?;
         let plan = plan::plan(&pod, &selection, self.settings)?;
         for remark in hazards::warnings(&pod, &selection).into_iter().chain(plan.warnings) {
             self.warnings.add(at(&remark), remark.text);

@@ -31,10 +31,66 @@ fn what_makes_the_promise_smaller_is_told_and_what_breaks_it_refused() {
         ("hostNetwork: yes", "hostNetwork"),
         ("os: {name: windows}", "Windows"),
         ("nodeSelector: {kubernetes.io/os: windows}", "Windows"),
+        ("nodeSelector: {beta.kubernetes.io/os: windows}", "Windows"),
+        (
+            "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: \
+             [{key: zone, operator: In, values: [a]}, {key: kubernetes.io/os, operator: In, values: [windows]}]}]}}}",
+            "Windows",
+        ),
+        ("securityContext: {windowsOptions: {runAsUserName: a}}", "Windows"),
     ] {
         let line = refused(&with(spec, "tty: true"), &[]);
         assert!(line.contains(what) && line.contains("procgate.dev/inject: \"false\""), "{line}");
     }
+}
+
+#[test]
+fn what_readers_differ_about_is_refused_where_it_decides() {
+    for (spec, container, what) in [
+        ("hostNetwork: !!bool \"true\"", "", "spec.hostNetwork is neither true nor false"),
+        ("hostNetwork: \"true\"", "", "spec.hostNetwork is neither true nor false"),
+        ("hostPID: 1", "", "spec.hostPID is neither"),
+        ("shareProcessNamespace: \"on\"", "", "spec.shareProcessNamespace is neither"),
+        ("x: 1", "securityContext: {privileged: !!bool \"true\"}", "securityContext.privileged is neither"),
+        ("x: 1", "securityContext: {runAsUser: !!int \"1337\"}", "runAsUser is no number"),
+        ("securityContext: {fsGroup: 0x539}", "", "fsGroup is no number"),
+    ] {
+        let line = refused(
+            &pod(&format!("{{{spec}, containers: [{{name: app, command: [a], {container}}}]}}")),
+            &[],
+        );
+        assert!(line.contains("document 1, line 3") && line.contains(what), "{line}");
+    }
+    let null = "{hostNetwork: null, securityContext: {fsGroup: ~}, containers: [{name: app, command: [a]}]}";
+    injected_with(&pod(null), &[]);
+    let windows = "securityContext: {windowsOptions: {}}";
+    assert!(refused(&one(&format!("command: [a], {windows}")), &[]).contains("Windows"));
+}
+
+#[test]
+fn a_template_in_quotes_is_refused_where_a_name_or_a_program_should_be() {
+    let template = "\"{{ .Values.x }}\"";
+    for (metadata, spec, container) in [
+        (format!("namespace: {template}"), String::new(), String::new()),
+        (format!("labels: {{tier: {template}}}"), String::new(), String::new()),
+        (String::new(), format!("serviceAccountName: {template},"), String::new()),
+        (String::new(), String::new(), format!("image: {template}, command: [a]")),
+        (String::new(), String::new(), format!("command: [{template}]")),
+        (String::new(), String::new(), format!("command: [a]}}, {{name: {template}, command: [a]")),
+    ] {
+        let text = format!(
+            "kind: Pod\nmetadata: {{name: w, {metadata}}}\nspec: {{{spec} containers: [{{name: a, {container}}}]}}\n"
+        );
+        let line = refused(&text, &[]);
+        assert!(line.contains("a template that nobody has filled in"), "{text}: {line}");
+        let at = text.lines().position(|line| line.contains("{{")).unwrap() + 1;
+        assert!(line.contains(&format!("document 1, line {at}: ")), "{line}");
+    }
+    injected_with(
+        "kind: Pod\nmetadata: {name: w, annotations: {vault.hashicorp.com/agent-inject-template-a: \"{{ with secret }}\"}}\n\
+         spec: {containers: [{name: a, command: [a, \"--format={{.Name}}\"], args: [\"{{.ID}}\"], env: [{name: T, value: \"{{.X}}\"}]}]}\n",
+        &[],
+    );
 }
 
 #[test]
@@ -162,6 +218,18 @@ fn an_image_without_a_digest_and_other_slips_of_the_line_are_refused() {
         ("--user", "1000"),
     ] {
         assert!(line(&["--shim-image", IMAGE, option, value]).starts_with(&format!("{option} {value}: ")));
+    }
+    let long = "w".repeat(250);
+    let named =
+        format!("kind: Pod\nmetadata: {{name: {long}}}\nspec: {{containers: [{{name: a, command: [a]}}]}}\n");
+    for (option, pattern) in
+        [("--key-secret", "procgate-{workload}"), ("--code-list", "{workload}-{container}-x")]
+    {
+        let line = refused(&named, &[option, pattern]);
+        assert!(
+            line.contains("document 1, line 3") && line.contains("253 letters of an object's name"),
+            "{line}"
+        );
     }
     assert!(refused(&one("command: [a]"), &["--pod-label", "tier"]).contains("has no label tier"));
     let ran = place.run_with_input(&["inject", "--trust-domain", "a b", "--shim-image", IMAGE], b"");
