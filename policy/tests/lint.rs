@@ -19,7 +19,9 @@ fn findings(rest: &str, now: Option<UnixSeconds>) -> Vec<LintFinding> {
 fn of_text(text: &str, now: Option<UnixSeconds>) -> Vec<LintFinding> {
     let raw = RawPolicy::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
     let policy = Policy::new(&raw).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
-    lint(&raw, policy.model(), Circumstances { now, ..Circumstances::default() })
+    let is_public_suffix: fn(&str) -> bool = |domain| ["com", "co.uk"].contains(&domain);
+    let circumstances = Circumstances { now, is_public_suffix: Some(is_public_suffix), seen: None };
+    lint(&raw, policy.model(), circumstances)
 }
 
 /// Findings of a policy with two processes, two labelled destinations and these rules.
@@ -272,6 +274,16 @@ fn keys_that_are_wide_old_or_left_over_are_found() {
     );
     assert_eq!(kinds(&of_text(&old, Some(NOW))), [wide, old_1, old_2, same]);
     assert_eq!(kinds(&of_text(&old, None)), [wide, same]);
+}
+
+#[test]
+fn a_domain_in_which_strangers_register_names_is_wide() {
+    let hosts =
+        r#""destinations":[{"name":"d","hosts":["*.com","*.a.com","com","*.co.uk","a.co.uk","*.internal"]}]"#;
+    let found = findings(hosts, None);
+    let wide = found.iter().filter(|finding| finding.id == LintId::WideHost);
+    let paths: Vec<_> = wide.map(|finding| finding.path.as_str()).collect();
+    assert_eq!(paths, ["destinations[0].hosts[0]", "destinations[0].hosts[3]"]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod recorded;
 mod replay;
 pub(crate) mod simulate;
 mod speaker;
+mod suffix;
 pub(crate) mod test;
 mod vouch;
 

@@ -242,6 +242,16 @@ fn a_finding_below_the_level_asked_for_leaves_the_exit_code_alone() {
 }
 
 #[test]
+fn a_domain_that_strangers_share_is_pointed_out() {
+    let place = shop("enforce");
+    let policy = place.read("policy.yaml").replace("'*.shop.svc.cluster.local'", "'*.com', '*.shop.example'");
+    place.write("policy.yaml", policy.as_bytes());
+    let ran = place.run(&["policy", "lint", "policy.yaml"]);
+    assert_eq!((ran.code, ran.out.matches("[wide-host]").count()), (1, 1), "{ran:?}");
+    assert!(ran.out.contains("destinations[1].hosts[0]: anybody may register a name below com: "), "{ran:?}");
+}
+
+#[test]
 fn what_is_no_policy_is_a_finding_and_never_a_crash() {
     let place = Place::new();
     let deep = "[".repeat(100_000);

@@ -57,6 +57,9 @@ pub struct Circumstances<'a> {
     pub now: Option<UnixSeconds>,
     /// What was decided under this policy: without it nothing is said about use.
     pub seen: Option<&'a Seen>,
+    /// Whether anybody may register a name below a domain: without it nothing is said about such domains. Who knows
+    /// the public suffixes knows ten thousand, and another set each month.
+    pub is_public_suffix: Option<fn(&str) -> bool>,
 }
 
 /// Looks through a policy, `model` being what `raw` was checked to mean: rules first, then processes,
@@ -87,7 +90,7 @@ pub fn lint(raw: &RawPolicy, model: &Model, circumstances: Circumstances<'_>) ->
         seen.digests(model, &mut found);
     }
     things::destinations(model, reach, &mut found);
-    places::destinations(model, &mut found);
+    places::destinations(model, circumstances.is_public_suffix, &mut found);
     overlap::destinations(model, &mut found);
     keys::keys(model, circumstances.now, &mut found);
     suppress::apply(raw, found.list)

@@ -11,17 +11,26 @@ use core::net::IpAddr;
 const LEAST: [(Cidr, u8); 2] = [(Cidr::EVERY_V4, 8), (Cidr::EVERY_V6, 16)];
 
 /// Looks for them.
-pub(super) fn destinations(model: &Model, found: &mut Findings) {
+pub(super) fn destinations(model: &Model, is_public_suffix: Option<fn(&str) -> bool>, found: &mut Findings) {
     for (place, destination) in model.destinations.iter().enumerate() {
         let path = format!("destinations[{place}]");
         for (index, host) in destination.hosts.iter().enumerate() {
-            if *host == HostPattern::Any {
-                found.add(
-                    LintId::AnyHost,
-                    format!("{path}.hosts[{index}]"),
-                    "any host at all, whatever a client writes",
-                    "name the hosts, or their domain as *.domain",
-                );
+            let path = format!("{path}.hosts[{index}]");
+            match host {
+                HostPattern::Any => {
+                    let fix = "name the hosts, or their domain as *.domain";
+                    found.add(LintId::AnyHost, path, "any host at all, whatever a client writes", fix);
+                }
+                HostPattern::Below(domain) if is_public_suffix.is_some_and(|is_one| is_one(domain)) => {
+                    let problem = format!("anybody may register a name below {domain}");
+                    found.add(
+                        LintId::WideHost,
+                        path,
+                        problem,
+                        "name the hosts, or the domains that are meant",
+                    );
+                }
+                HostPattern::Exact(_) | HostPattern::Below(_) => {}
             }
         }
         LEAST.into_iter().for_each(|(family, least)| ranges(destination, &path, family, least, found));

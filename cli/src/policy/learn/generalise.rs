@@ -3,6 +3,7 @@
 use super::evidence::{Evidence, Seen};
 use super::flows::Whereto;
 use super::paths::{Place, is_mark, is_rest};
+use crate::policy::suffix;
 use core::net::IpAddr;
 use procgate_policy::RawPort;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,8 +58,7 @@ fn family(place: &Whereto) -> Option<String> {
             let (_, above) = host.split_once('.').filter(|_| host.parse::<IpAddr>().is_err())?;
             let in_cluster = above.strip_suffix(".cluster.local").unwrap_or(above).strip_suffix(".svc");
             let namespace = in_cluster.is_some_and(|rest| !rest.contains('.'));
-            let shared = psl::suffix_str(above).is_none_or(|suffix| suffix == above);
-            (above.contains('.') && !namespace && !shared).then(|| above.into())
+            (above.contains('.') && !namespace && !suffix::is_public(above)).then(|| above.into())
         }
         Whereto::Address(IpAddr::V4(address)) => {
             let [a, b, c, _] = address.octets();

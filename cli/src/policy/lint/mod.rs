@@ -3,7 +3,7 @@
 mod lines;
 mod sarif;
 
-use super::document;
+use super::{document, suffix};
 use crate::clock;
 use crate::escape::{escape, escape_message, path_text};
 use crate::failure::Failure;
@@ -154,7 +154,8 @@ pub(crate) fn run(args: Args) -> Result<Linted, Failure> {
         Ok(ControlFlow::Continue(()))
     })?;
     let seen = Some(&seen).filter(|_| !args.logs.is_empty());
-    let circumstances = Circumstances { now: Some(now.seconds()), seen };
+    let circumstances =
+        Circumstances { now: Some(now.seconds()), seen, is_public_suffix: Some(suffix::is_public) };
     let files = args.files.iter().map(|path| lint(path, circumstances)).collect::<Result<_, Failure>>()?;
     Ok(Linted { files, warnings: tally.warnings(), fail_on: args.fail_on })
 }
