@@ -18,6 +18,7 @@ mod keygen;
 mod man;
 mod policy;
 mod process;
+mod progress;
 mod records;
 mod report;
 mod token;

@@ -5,6 +5,7 @@ use super::listing::{Entry, Found};
 use super::or_ignore;
 use crate::failure::Problem;
 use crate::files::unreadable;
+use crate::progress::Progress;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use std::collections::HashMap;
@@ -29,8 +30,10 @@ pub(super) fn search(root: &Path) -> Result<Found, Problem> {
         error => unreadable(root, &error.into()),
     })?;
     let device = rustix::fs::fstat(&top).map_err(|error| unreadable(root, &error.into()))?.st_dev;
-    let mut search = Search { found: Found::default(), linked: HashMap::new() };
+    let progress = Progress::of("files");
+    let mut search = Search { found: Found::default(), linked: HashMap::new(), files: 0, progress };
     search.folder(&Folder { handle: top, device, path: PathBuf::from("/"), depth: 0 });
+    search.progress.finish(search.files);
     Ok(search.found)
 }
 
@@ -42,6 +45,8 @@ struct Search {
     found: Found,
     /// Hard-linked files that have been looked at, by device and inode.
     linked: HashMap<(u64, u64), Content>,
+    files: u64,
+    progress: Progress,
 }
 
 /// A folder that is being searched, held open so that nobody can put another in its place.
@@ -84,6 +89,8 @@ impl Search {
                 Content::Script(digest) => self.found.scripts.push(Entry { digest, path: path.into() }),
                 Content::Neither => {}
             }
+            self.files = self.files.saturating_add(1);
+            self.progress.show(self.files);
         }
         Ok(())
     }

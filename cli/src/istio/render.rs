@@ -8,6 +8,7 @@ use super::workload::Workload;
 use crate::failure::{Failure, Problem};
 use crate::files;
 use crate::policy::document;
+use crate::progress::Progress;
 use crate::report::Report;
 use core::fmt;
 use procgate_policy::{Mode, RawPolicy};
@@ -143,7 +144,9 @@ impl Rendering<'_> {
             let what = format!("no process names a service account in the namespace {namespace}");
             Problem::new(what).in_file(file).next("give processes their serviceAccount")
         })?;
-        for account in &accounts {
+        let mut progress = Progress::of("accounts");
+        for (done, account) in (0..).zip(&accounts) {
+            progress.show(done);
             let workload = Workload::new(namespace, &[format!("{label}={account}")])?;
             let part = policy.of_workload(namespace, account);
             if part.trust.keys.is_empty() {
@@ -152,6 +155,7 @@ impl Rendering<'_> {
             }
             self.add(&parts::folder(account), &workload, &part)?;
         }
+        progress.finish(u64::try_from(accounts.len()).unwrap_or(u64::MAX));
         self.files.extend(parts::gathered(&accounts));
         Ok(accounts.len())
     }

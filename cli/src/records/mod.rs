@@ -5,7 +5,6 @@
 //! is counted and its place noted, and reading goes on; [`Tally`] tells it in the end.
 
 mod lines;
-mod progress;
 mod recognise;
 mod recurring;
 mod speakers;
@@ -17,11 +16,11 @@ pub(crate) use tally::Tally;
 
 use crate::clock;
 use crate::failure::{Failure, Problem};
+use crate::progress::Progress;
 use core::ops::ControlFlow;
 use lines::{Line, Lines};
 use procgate_identity::UnixNanos;
 use procgate_policy::Record;
-use progress::Progress;
 use recognise::{Recognised, Recogniser};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -32,6 +31,9 @@ use tally::{Kind, Place};
 const DISORDER_NANOS: u64 = 3_600 * 1_000_000_000;
 /// How far a record may be dated ahead of the clock here: clocks differ, and by an hour where a time zone is wrong.
 const AHEAD_NANOS: u64 = 3_600 * 1_000_000_000;
+
+/// Lines between two looks at how long it has taken: a look costs as much as a tenth of a record.
+const LINES_PER_LOOK: u64 = 4_096;
 
 /// Which logs to read.
 #[derive(Debug, clap::Args)]
@@ -112,7 +114,7 @@ pub(crate) fn read(
 ) -> Result<Tally, Failure> {
     let mut reading = Reading {
         tally: Tally::default(),
-        progress: Progress::start(),
+        progress: Progress::of("records"),
         present: Present::now(),
         recogniser: Recogniser::default(),
     };
@@ -122,7 +124,7 @@ pub(crate) fn read(
             break;
         }
     }
-    reading.progress.finish(&reading.tally);
+    reading.progress.finish(reading.tally.records());
     how.judge(reading.tally)
 }
 
@@ -158,7 +160,9 @@ impl Reading {
         let mut newest = UnixNanos(0);
         let file = self.tally.file(path);
         loop {
-            self.progress.show(&self.tally);
+            if self.tally.lines().is_multiple_of(LINES_PER_LOOK) {
+                self.progress.show(self.tally.records());
+            }
             let number = lines.number();
             let place = Place { file, line: number };
             let line = match lines.next() {

@@ -1,5 +1,6 @@
 //! What somebody sees who waits for long work, and that its memory goes by flows and not by records.
 
+use crate::image::{Part, layer, layout};
 use crate::logs::{access_log, later, record};
 use crate::place::Place;
 use crate::policy::shop;
@@ -44,23 +45,59 @@ fn terminal() -> (File, File) {
     (ours.into(), theirs)
 }
 
+/// Holds what somebody sees of this command at a terminal to the form of progress; the last sum begins like this.
+fn watched(place: &Place, line: &[&str], feed: impl FnOnce(ChildStdin), sum: &str) {
+    let (mut ours, theirs) = terminal();
+    let (mut child, input) = begin(place, line, theirs);
+    feed(input);
+    child.wait().unwrap();
+    let mut seen = [0; 4_096];
+    let length = ours.read(&mut seen).unwrap();
+    let seen = String::from_utf8_lossy(&seen[..length]);
+    let sums: Vec<_> = seen.split("\r\u{1b}[K").skip(1).collect();
+    assert!(sums.len() >= 2, "{line:?}: {seen:?}");
+    assert!(sums[0].ends_with(" a second\r"), "{line:?}: {seen:?}");
+    assert!(sums[sums.len() - 1].starts_with(sum), "{line:?}: {seen:?}");
+    assert!(seen.ends_with(" a second\r\n"), "{line:?}: {seen:?}");
+}
+
 #[test]
 fn progress_is_shown_on_a_terminal_and_the_rate_in_the_end() {
     let place = shop("audit");
     for line in READERS {
-        let (mut ours, theirs) = terminal();
-        let (mut child, input) = begin(&place, line, theirs);
-        feed_slowly(input);
-        child.wait().unwrap();
-        let mut seen = [0; 4_096];
-        let length = ours.read(&mut seen).unwrap();
-        let seen = String::from_utf8_lossy(&seen[..length]);
-        let sums: Vec<_> = seen.split("\r\u{1b}[K").skip(1).collect();
-        assert!(sums.len() >= 2, "{line:?}: {seen:?}");
-        assert!(sums[0].ends_with(" a second\r"), "{line:?}: {seen:?}");
-        assert!(sums[sums.len() - 1].starts_with("10000 records in "), "{line:?}: {seen:?}");
-        assert!(seen.ends_with(" a second\r\n"), "{line:?}: {seen:?}");
+        watched(&place, line, feed_slowly, "10000 records in ");
     }
+}
+
+#[test]
+fn so_it_is_where_summaries_are_combined() {
+    let place = shop("audit");
+    place.write("access.log", access_log(&[record()]).as_bytes());
+    assert_eq!(place.run(&["policy", "learn", "--partial", "s.ndjson", "access.log"]).code, 0);
+    let summary = place.read("s.ndjson");
+    let feed = |mut input: ChildStdin| {
+        for _ in 0..2 {
+            input.write_all(summary.repeat(100).as_bytes()).unwrap();
+            std::thread::sleep(Duration::from_millis(400));
+        }
+    };
+    let line = ["policy", "learn", "--combine", "--partial", "all.ndjson", "-"];
+    watched(&place, &line, feed, "200 lines of summaries in ");
+}
+
+#[test]
+fn so_it_is_where_trees_and_images_are_digested() {
+    let place = Place::new();
+    let elf = [b"\x7fELF".as_slice(), &[0; 60]].concat();
+    for name in ["a", "b", "c"] {
+        let path = place.write(format!("tree/{name}"), &elf);
+        File::options().write(true).open(path).unwrap().set_len(256 << 20).unwrap();
+    }
+    watched(&place, &["digest", "--tree", "tree"], drop, "3 files in ");
+    let contents = [&elf[..], &vec![0; 64 << 20]].concat();
+    let parts = ["a", "b", "c"].map(|name| Part::File(name, &contents, 0o755));
+    layout(&place, &[layer(&parts)]);
+    watched(&place, &["digest", "--image", "image"], drop, "3 files in ");
 }
 
 #[test]

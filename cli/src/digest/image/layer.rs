@@ -18,8 +18,14 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Other marks of this form are an old file system's own.
 const OTHER_MARK: &[u8] = b".wh..wh.";
 
-/// Reads the layer to its end, and checks that it is the one that was meant.
-pub(super) fn apply(store: &Store, blob: &Blob, rootfs: &mut Rootfs, left: &Cell<u64>) -> io::Result<()> {
+/// Reads the layer to its end, and checks that it is the one that was meant. Calls `count` for each file.
+pub(super) fn apply(
+    store: &Store,
+    blob: &Blob,
+    rootfs: &mut Rootfs,
+    left: &Cell<u64>,
+    count: &mut impl FnMut(),
+) -> io::Result<()> {
     let mut packed = Checked::new(store.read(&blob.name)?);
     let between = Cell::new(MAX_BETWEEN);
     rootfs.begin_layer();
@@ -32,6 +38,7 @@ pub(super) fn apply(store: &Store, blob: &Blob, rootfs: &mut Rootfs, left: &Cell
             one(&mut entry, rootfs, left)?;
             io::copy(&mut entry, &mut io::sink())?;
             between.set(MAX_BETWEEN);
+            count();
         }
     }
     packed.finish(&blob.name, blob.digest)

@@ -16,6 +16,7 @@ pub(crate) use start::Start;
 
 use super::listing::Found;
 use crate::failure::Problem;
+use crate::progress::Progress;
 use core::cell::Cell;
 use rootfs::Rootfs;
 use std::path::Path;
@@ -31,11 +32,17 @@ pub(super) fn search(path: &Path, platform: Option<&Platform>) -> Result<Found, 
     let layers = manifest::parts(&store, platform).map_err(|problem| problem.in_file(path))?.layers;
     let mut rootfs = Rootfs::default();
     let left = Cell::new(MAX_UNPACKED);
+    let (mut progress, mut files) = (Progress::of("files"), 0_u64);
+    let mut count = || {
+        files = files.saturating_add(1);
+        progress.show(files);
+    };
     for (number, blob) in layers.iter().enumerate() {
-        layer::apply(&store, blob, &mut rootfs, &left).map_err(|error| {
+        layer::apply(&store, blob, &mut rootfs, &left, &mut count).map_err(|error| {
             let place = format!("{}: layer {} ({blob})", path.display(), number.saturating_add(1));
             Problem::new(error).at(place).next("make or fetch the image anew")
         })?;
     }
+    progress.finish(files);
     Ok(rootfs.found())
 }

@@ -27,7 +27,7 @@ mod unproposed;
 use super::document as policy_file;
 use crate::failure::{Failure, Problem};
 use crate::files;
-use crate::records::{LogArgs, Present, Tally};
+use crate::records::{LogArgs, Tally};
 use core::ops::ControlFlow;
 use evidence::Pod;
 use flows::Flows;
@@ -117,9 +117,9 @@ fn read(logs: &LogArgs, flows: &mut Flows) -> Result<Tally, Failure> {
 }
 
 fn combine(summaries: &LogArgs, flows: &mut Flows) -> Result<Tally, Failure> {
-    let (mut tally, present) = (Tally::default(), Present::now());
-    summaries.files().iter().try_for_each(|path| summary::read(path, present, flows, &mut tally))?;
-    summaries.judge(tally)
+    let mut reading = summary::Reading::default();
+    summaries.files().iter().try_for_each(|path| reading.file(path, flows))?;
+    summaries.judge(reading.finish())
 }
 
 /// A policy's text with digests added to its processes.

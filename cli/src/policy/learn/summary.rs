@@ -8,6 +8,7 @@ use super::flows::Flows;
 use super::row::Row;
 use crate::failure::{Failure, Problem};
 use crate::files::unreadable;
+use crate::progress::Progress;
 use crate::records::{Present, Tally};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -40,27 +41,48 @@ pub(super) fn write(flows: &Flows) -> String {
     lines.concat()
 }
 
-/// Takes a summary in; `-` is standard input. Lines that end ahead of the present are noted and left out.
-pub(super) fn read(
-    path: &Path,
+/// The reading of summaries, from one to the next.
+#[derive(Debug)]
+pub(super) struct Reading {
+    tally: Tally,
     present: Present,
-    flows: &mut Flows,
-    tally: &mut Tally,
-) -> Result<(), Failure> {
-    let source: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin())
-    } else {
-        Box::new(File::open(path).map_err(|error| unreadable(path, &error))?)
-    };
-    tally.file(path);
-    take_all(BufReader::new(source), path, |number, line| {
-        let (row, evidence) = row(line)?;
-        if present.is_before(evidence.last) {
-            tally.note_ahead(number);
-            return Ok(());
-        }
-        take(&row, &evidence, flows)
-    })
+    lines: u64,
+    progress: Progress,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        let progress = Progress::of("lines of summaries");
+        Self { tally: Tally::default(), present: Present::now(), lines: 0, progress }
+    }
+}
+
+impl Reading {
+    /// Takes a summary in; `-` is standard input. Lines that end ahead of the present are noted and left out.
+    pub(super) fn file(&mut self, path: &Path, flows: &mut Flows) -> Result<(), Failure> {
+        let source: Box<dyn Read> = if path == Path::new("-") {
+            Box::new(io::stdin())
+        } else {
+            Box::new(File::open(path).map_err(|error| unreadable(path, &error))?)
+        };
+        self.tally.file(path);
+        take_all(BufReader::new(source), path, |number, line| {
+            self.lines = self.lines.saturating_add(1);
+            self.progress.show(self.lines);
+            let (row, evidence) = row(line)?;
+            if self.present.is_before(evidence.last) {
+                self.tally.note_ahead(number);
+                return Ok(());
+            }
+            take(&row, &evidence, flows)
+        })
+    }
+
+    /// What was noted in all of them.
+    pub(super) fn finish(self) -> Tally {
+        self.progress.finish(self.lines);
+        self.tally
+    }
 }
 
 /// Gives each line that has something in it, with its number.
