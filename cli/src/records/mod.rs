@@ -209,13 +209,18 @@ impl Reading {
     }
 }
 
+/// The digits that rotation puts behind a dash are a date. Fewer are a pod's own, as of a StatefulSet: `web-0`.
+const DATE_DIGITS: usize = 8;
+
 /// The file's name as it was given, without what rotation put behind it: `.gz`, `.1`, `-20261123`.
 fn pod_of(path: &Path) -> String {
     let name = path.to_string_lossy();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     let bare = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
-    let bare = bare.strip_suffix(['.', '-']).filter(|bare| !bare.is_empty() && bare.len() < name.len());
-    bare.unwrap_or(name).into()
+    let digits = name.len().saturating_sub(bare.len());
+    let numbered = bare.strip_suffix('.').filter(|_| digits > 0);
+    let dated = bare.strip_suffix('-').filter(|_| digits >= DATE_DIGITS);
+    numbered.or(dated).filter(|bare| !bare.is_empty()).unwrap_or(name).into()
 }
 
 /// The problem of a log that cannot be opened or decoded from the start.
@@ -235,7 +240,11 @@ mod tests {
             ("access.log.12.gz", "access.log"),
             ("access.log-20261123.gz", "access.log"),
             ("checkout-7f.gz", "checkout-7f"),
-            ("pod-7", "pod"),
+            ("web-0", "web-0"),
+            ("web-12.gz", "web-12"),
+            ("web-1.3", "web-1"),
+            ("web-1-2026112314", "web-1"),
+            ("access.", "access."),
             ("7", "7"),
             ("-", "-"),
         ] {
