@@ -16,6 +16,9 @@ const FIELD: &[u8] = b"\"procgate\"";
 /// How it stands there before a record as text, and how such a text ends.
 const BEFORE_TEXT: &[u8] = b"\"procgate\":\"{";
 const END_OF_TEXT: &[u8] = b"}\"";
+/// How a line of Docker's own log files begins, and how the field's name stands in one: as text within text.
+const DOCKERS: &str = "{\"log\":\"";
+const QUOTED_FIELD: &[u8] = b"\\\"procgate\\\"";
 /// A field that every record has, should somebody have put it in another order.
 const DECISION: &[u8] = b"\"decision\"";
 
@@ -59,6 +62,7 @@ impl Recogniser {
         line: &'a [u8],
     ) -> Result<Option<Recognised<'a>>, (Kind, Option<String>)> {
         let line = text_of(line)?;
+        let line = if line.starts_with('{') { line } else { unwrapped(line) };
         if let Some(alike) = self.find_again(line) {
             let record = self.recurring.last(alike).map(Cow::Borrowed);
             return Ok(record.map(|record| Recognised { record, alike: Some(alike) }));
@@ -117,6 +121,17 @@ fn text_of(line: &[u8]) -> Result<&str, (Kind, Option<String>)> {
     }
 }
 
+/// What a program wrote, of a line that a container runtime made of it: a time, the stream, whether the line is whole
+/// or a part, and the line (the CRI's log format). Without the mark that some editors put before a text.
+fn unwrapped(line: &str) -> &str {
+    let line = line.trim_start_matches('\u{feff}');
+    let mut parts = line.splitn(4, ' ').skip(1);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("stdout" | "stderr"), Some("F" | "P"), Some(written)) => written.trim_start(),
+        _ => line,
+    }
+}
+
 fn find(text: &str) -> Result<Option<Found<'_>>, (Kind, Option<String>)> {
     if text.is_empty() {
         return Ok(None);
@@ -129,6 +144,9 @@ fn find(text: &str) -> Result<Option<Found<'_>>, (Kind, Option<String>)> {
     }
     let line = text.as_bytes();
     if memmem::find(line, FIELD).is_none() && memmem::find(line, DECISION).is_none() {
+        if text.starts_with(DOCKERS) && memmem::find(line, QUOTED_FIELD).is_some() {
+            return Err((Kind::Wrapped, None));
+        }
         let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
         return if is_json { Ok(None) } else { Err((Kind::Broken, None)) };
     }
@@ -166,6 +184,29 @@ mod tests {
         ] {
             assert_eq!(found(&line), Ok(Some(RECORD.into())), "{line}");
         }
+    }
+
+    #[test]
+    fn what_a_container_runtime_puts_before_a_line_is_taken_off() {
+        let access = json!({"start": "x", "procgate": RECORD}).to_string();
+        let mut recogniser = Recogniser::default();
+        for line in [RECORD, &access] {
+            for before in [
+                "2026-11-23T14:45:57.000000001Z stdout F ",
+                "2026-11-23T15:45:57+01:00 stderr F ",
+                "\u{feff}",
+            ] {
+                let found =
+                    recogniser.record([before, line].concat().as_bytes()).unwrap().unwrap().record.to_json();
+                assert_eq!(found, RECORD, "{before}{line}");
+            }
+        }
+        let half = "2026-11-23T14:45:57.000000001Z stdout P {\"a\":";
+        assert_eq!(found(half), Err(Kind::Broken));
+        assert_eq!(found(&format!("x stdin F {RECORD}")), Err(Kind::Foreign));
+        let docker = json!({"log": access + "\n", "stream": "stdout", "time": "x"}).to_string();
+        assert_eq!(found(&docker), Err(Kind::Wrapped));
+        assert_eq!(found(r#"{"log":"GET /\n","stream":"stdout"}"#), Ok(None));
     }
 
     #[test]

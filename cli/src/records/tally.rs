@@ -13,6 +13,7 @@ const MAX_PLACES: usize = 5;
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Kind {
     Foreign,
+    Wrapped,
     Binary,
     TooLong,
     Broken,
@@ -29,6 +30,9 @@ impl Kind {
     const fn what(self) -> &'static str {
         match self {
             Self::Foreign => "lines of another format, passed over",
+            Self::Wrapped => {
+                "lines of Docker's own log files, passed over (give what `docker logs` or `kubectl logs` prints)"
+            }
             Self::Binary => "lines that are no text, passed over",
             Self::TooLong => "lines or records that are too long for one, passed over",
             Self::Broken => "lines of broken JSON, for example half a line, passed over",
