@@ -242,6 +242,14 @@ fn a_finding_below_the_level_asked_for_leaves_the_exit_code_alone() {
 }
 
 #[test]
+fn a_policy_behind_the_logs_is_taken_for_a_log_and_that_is_said() {
+    let place = shop("enforce");
+    let ran = place.run(&["policy", "lint", "--logs", "access.log", "policy.yaml"]);
+    assert!(ran.refused().starts_with("--logs: takes all names behind it"), "{ran:?}");
+    assert!(place.run(&["policy", "lint"]).refused().contains("<FILE>"));
+}
+
+#[test]
 fn a_domain_that_strangers_share_is_pointed_out() {
     let place = shop("enforce");
     let policy = place.read("policy.yaml").replace("'*.shop.svc.cluster.local'", "'*.com', '*.shop.example'");

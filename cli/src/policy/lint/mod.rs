@@ -6,7 +6,7 @@ mod sarif;
 use super::{document, suffix};
 use crate::clock;
 use crate::escape::{escape, escape_message, path_text};
-use crate::failure::Failure;
+use crate::failure::{Failure, Problem};
 use crate::files;
 use crate::records::{self, HowArgs, Memo};
 use crate::report::{Outcome, Report};
@@ -38,7 +38,7 @@ fine, and why: lint: {suppress: [{finding: wide-range, at: 'destinations[lab]', 
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
     /// Policies, YAML or JSON; '-' is standard input.
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "logs")]
     files: Vec<PathBuf>,
     /// The least level that makes the exit code 1.
     #[arg(long, value_enum, default_value_t = Level::Warning, value_name = "LEVEL")]
@@ -142,6 +142,12 @@ const MISTAKE: &str = "mistake";
 
 /// Looks every file over.
 pub(crate) fn run(args: Args) -> Result<Linted, Failure> {
+    if args.files.is_empty() {
+        let problem = Problem::new("takes all names behind it, and so there is no policy left").at("--logs");
+        return Err(problem
+            .next("name the policies before it: procgate policy lint POLICY --logs LOG")
+            .into());
+    }
     let now = args.at.unwrap_or_else(clock::now);
     let (mut seen, mut noted) = (Seen::default(), Memo::default());
     let tally = records::read(&args.logs, &args.how, |entry| {
