@@ -130,6 +130,9 @@ pub(super) fn load(path: &Path) -> Result<Vec<Case>, Failure> {
         wrong(path, "", text.lines().next().unwrap_or_default())
     })?;
     let file: Cases = serde_json::from_value(document).map_err(|error| wrong(path, "", error))?;
+    if file.cases.is_empty() {
+        return Err(wrong(path, ": cases", "there is none, and so nothing is tested").into());
+    }
     let case = |(number, case)| {
         let place = format!(": cases[{number}]");
         serde_json::from_value(case).map_err(|error| wrong(path, &place, error).into())

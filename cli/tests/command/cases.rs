@@ -174,6 +174,8 @@ fn the_published_schema_and_the_reader_accept_the_same_cases() {
 #[test]
 fn a_case_that_makes_no_sense_is_refused_with_its_place() {
     let place = shop("enforce");
+    let none = test(&place, "version: 1\ncases: []\n", &[]);
+    assert!(none.refused().starts_with("cases.yaml: cases: there is none"), "{none:?}");
     for (from, to) in [
         ("process: checkout", "process: nobody"),
         ("{process: checkout}", "{labels: {a: b}}"),
