@@ -83,6 +83,12 @@ pub(crate) fn run(args: Args) -> Result<Drawn, Failure> {
     if model.left_out() > 0 {
         warnings.push(format!("{} records are left out: too many flows to draw", model.left_out()));
     }
+    let edges = text::edges(&model);
+    if args.format == Format::Mermaid && edges > text::MERMAID_EDGES {
+        let most = text::MERMAID_EDGES;
+        warnings
+            .push(format!("{edges} edges: Mermaid draws {most} at most, unless its maxEdges is set to more"));
+    }
     let mut text = written(&model, args.format)?;
     if let Some(path) = &args.out {
         files::write_whole(path, &text)?;

@@ -53,6 +53,14 @@ fn dot_text(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// Edges that Mermaid draws unless somebody sets `maxEdges`; of more it draws nothing.
+pub(super) const MERMAID_EDGES: usize = 500;
+
+/// Edges of a drawing.
+pub(super) fn edges(model: &Model) -> usize {
+    structure(model).len().saturating_add(model.flows.len())
+}
+
 /// A Mermaid flowchart, as in Markdown.
 pub(super) fn mermaid(model: &Model, out: &mut impl fmt::Write) -> fmt::Result {
     writeln!(out, "flowchart LR")?;

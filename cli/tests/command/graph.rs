@@ -54,6 +54,25 @@ fn logged() -> Place {
     place
 }
 
+#[test]
+fn more_edges_than_mermaid_draws_are_pointed_out() {
+    let place = shop("enforce");
+    let to = |number: u32| {
+        record(number, |record| {
+            record["destination"] = json!({"host": format!("h{number}.example"), "ip": "10.4.0.9", "port": 1})
+        })
+    };
+    let warned = |flows: u32| {
+        place.write("pod-a.log", (0..flows).map(to).collect::<String>().as_bytes());
+        let ran = draw(&place, "mermaid");
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.err
+    };
+    // Beside the flows there are two edges: pod, container, process.
+    assert_eq!(warned(498), "");
+    assert!(warned(499).contains("warning: 501 edges: Mermaid draws 500 at most"));
+}
+
 fn draw(place: &Place, format: &str) -> Ran {
     place.run(&["graph", "--policy", "policy.yaml", "--format", format, "pod-a.log"])
 }
