@@ -450,6 +450,9 @@ fn what_a_peer_chose_is_harmless_in_the_policy_and_on_the_terminal() {
     place.write("learned.yaml", ran.out.as_bytes());
     assert_eq!(place.run(&["policy", "lint", "learned.yaml"]).code, 0, "{}", ran.out);
     assert!(!json_of(&place, &records, &[]).to_string().is_empty());
+    assert_eq!(place.run(&["policy", "learn", "--partial", "s.ndjson", "access.log"]).code, 0);
+    let summary = place.read("s.ndjson");
+    assert!(summary.contains(r"\u202e") && !summary.contains(['\u{1b}', '\u{202e}']), "{summary}");
 }
 
 #[test]

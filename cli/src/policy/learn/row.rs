@@ -3,6 +3,7 @@
 use super::evidence::{Evidence, Pod, hour};
 use super::flows::{Path, Route, Whereto};
 use super::lesson::{Aside, Lesson};
+use crate::escape::escape_json;
 use crate::records::Speaker;
 use core::net::{IpAddr, SocketAddr};
 use procgate_identity::{Digest, UnixNanos};
@@ -109,7 +110,7 @@ impl Row {
     /// The line, with its end.
     pub(super) fn line(&self) -> String {
         // Of texts and numbers, JSON can always be made.
-        serde_json::to_string(self).unwrap_or_default() + "\n"
+        escape_json(&serde_json::to_string(self).unwrap_or_default()) + "\n"
     }
 }
 
