@@ -228,7 +228,7 @@ fn a_large_mesh_takes_seconds() {
     let place = Place::new();
     for text in [stream, list] {
         place.write("in.yaml", text.as_bytes());
-        let took = place.run_measured(&[&["inject", "in.yaml"], &OPTIONS[..]].concat(), "out.yaml");
+        let took = place.run_measured(&[&["inject", "in.yaml"], &OPTIONS[..]].concat(), "out.yaml", 0);
         println!("{} bytes in {took} s", text.len());
         let once = place.read("out.yaml");
         assert_eq!(once.matches("name: procgate-install").count(), 200);
@@ -247,7 +247,7 @@ fn a_file_of_fifty_megabytes_is_read_and_a_larger_one_refused() {
     text.push_str(&one("command: [a]"));
     assert!(text.len() > 50_000_000);
     place.write("in.yaml", text.as_bytes());
-    let took = place.run_measured(&[&["inject", "in.yaml"], &OPTIONS[..]].concat(), "out.yaml");
+    let took = place.run_measured(&[&["inject", "in.yaml"], &OPTIONS[..]].concat(), "out.yaml", 0);
     println!("{} bytes in {took} s", text.len());
     assert!(place.read("out.yaml").starts_with(&filler));
     place.write("in.yaml", filler.repeat(70).as_bytes());
