@@ -1,7 +1,9 @@
 //! Policies from files.
 
+use super::lines::Lines;
 use crate::failure::{Failure, Problem};
 use crate::files;
+use crate::yaml::unfilled;
 use procgate_policy::{Mistake, Mistakes, Policy, RawPolicy};
 use std::path::Path;
 
@@ -19,7 +21,7 @@ pub(crate) fn load(path: &Path) -> Result<Document, Failure> {
 
 /// The same, of a file that was read already.
 pub(super) fn of_text(bytes: &[u8], path: &Path) -> Result<Document, Failure> {
-    parse(bytes, path).map_err(|mistakes| failure(path, &mistakes))
+    parse(bytes, path).map_err(|mistakes| failure(path, bytes, &mistakes))
 }
 
 /// Whether the file is taken as JSON.
@@ -35,14 +37,27 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Document, Mistakes> {
     Ok(Document { policy: Policy::read_from(bytes, &raw)?, raw })
 }
 
-fn failure(path: &Path, mistakes: &Mistakes) -> Failure {
-    let problem = |mistake: &Mistake| {
-        let place = if mistake.path.is_empty() { String::new() } else { format!(": {}", mistake.path) };
-        Problem::new(&mistake.problem).at(format!("{}{place}", path.display())).next(&mistake.remedy)
+fn failure(path: &Path, bytes: &[u8], mistakes: &Mistakes) -> Failure {
+    let text = core::str::from_utf8(bytes).unwrap_or_default();
+    let lines = Lines::find(text, mistakes.as_slice().iter().map(|mistake| mistake.path.as_str()));
+    let file = path.display();
+    let problem = |Mistake { path: field, problem, remedy }: &Mistake| {
+        if field.is_empty() {
+            let whole = || Problem::new(problem).at(&file).next(remedy);
+            return template(text).map_or_else(whole, |line| unfilled().at(format!("{file}:{line}")));
+        }
+        let at = lines.of(field).map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+        Problem::new(problem).at(format!("{file}{at}: {field}")).next(remedy)
     };
     let mut problems: Vec<Problem> = mistakes.as_slice().iter().map(problem).collect();
     if mistakes.unlisted() > 0 {
         problems.push(Problem::new(format!("and {} more mistakes", mistakes.unlisted())).in_file(path));
     }
     problems.into()
+}
+
+/// The first line with a template in it: why a text cannot be read as a policy, most likely.
+fn template(text: &str) -> Option<usize> {
+    let said = |line: &str| line.split('#').next().is_some_and(|said| said.contains("{{"));
+    text.lines().zip(1..).find(|(line, _)| said(line)).map(|(_, line)| line)
 }

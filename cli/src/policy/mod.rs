@@ -8,6 +8,7 @@ pub(crate) mod explain;
 mod flags;
 mod junit;
 pub(crate) mod learn;
+mod lines;
 pub(crate) mod lint;
 mod patch;
 pub(crate) mod pin;

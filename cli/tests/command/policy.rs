@@ -191,7 +191,24 @@ fn every_mistake_is_a_finding_with_its_place_and_remedy() {
     let ran = place.run(&["policy", "lint", "wrong.yaml"]);
     assert!(ran.code == 1 && ran.out.contains("wrong.yaml:2:1: mistake: mode: "), "{ran:?}");
     let ran = place.run(&["policy", "explain", "--policy", "wrong.yaml", "--unidentified", "--host", "x"]);
-    assert!(ran.refused().starts_with("wrong.yaml: mode: "));
+    assert!(ran.refused().starts_with("wrong.yaml:2:1: mode: "), "{ran:?}");
+    let both = place.run(&["policy", "diff", "policy.yaml", "wrong.yaml"]);
+    assert_eq!((both.code, both.err), (2, ran.err), "every verb tells it so");
+}
+
+#[test]
+fn a_template_that_nobody_has_filled_in_is_told_as_one() {
+    let place = shop("enforce");
+    for (head, line) in [("mode: {{ .Values.mode }}", 2), ("{{- if .Values.procgate }}\nmode: enforce", 2)] {
+        let text = place.read("policy.yaml").replace("mode: enforce", head);
+        place.write("template.yaml", text.as_bytes());
+        let ran = place.run(&["policy", "diff", "policy.yaml", "template.yaml"]);
+        let told = format!("template.yaml:{line}: a template that nobody has filled in");
+        assert!(ran.refused().starts_with(&told), "{ran:?}");
+    }
+    let text = place.read("policy.yaml").replace("mode: enforce", "mode: enforce # {{ no template }}\n}");
+    place.write("comment.yaml", text.as_bytes());
+    assert!(!place.run(&["policy", "diff", "policy.yaml", "comment.yaml"]).refused().contains("template"));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! `procgate policy lint`: every mistake in a policy, and whatever its author should look at twice.
 
-mod lines;
 mod sarif;
 
+use super::lines::{Lines, Place};
 use super::{document, suffix};
 use crate::clock;
 use crate::escape::{escape, escape_message, path_text};
@@ -13,7 +13,6 @@ use crate::report::{Outcome, Report};
 use clap::ValueEnum;
 use core::fmt;
 use core::ops::ControlFlow;
-use lines::{Lines, Place};
 use procgate_identity::UnixNanos;
 use procgate_policy::lint::{Circumstances, LintFinding, Seen, Severity, lint as lint_policy};
 use procgate_policy::{Mistake, Mistakes};
