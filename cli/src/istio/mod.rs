@@ -4,6 +4,7 @@ mod manifests;
 mod module;
 mod parts;
 mod proxy;
+mod reach;
 pub(crate) mod render;
 mod workload;
 

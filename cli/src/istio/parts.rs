@@ -1,5 +1,6 @@
 //! A rendering for each workload.
 
+use super::reach::processes;
 use procgate_policy::RawPolicy;
 use std::collections::BTreeSet;
 
@@ -9,11 +10,8 @@ const HEAD: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomiza
 
 /// The service accounts that processes of this namespace name.
 pub(super) fn accounts(policy: &RawPolicy, namespace: &str) -> Option<BTreeSet<String>> {
-    let here = policy
-        .processes
-        .iter()
-        .filter(|process| process.namespace.as_deref().is_none_or(|name| name == namespace));
-    let accounts: BTreeSet<_> = here.filter_map(|process| process.service_account.clone()).collect();
+    let accounts: BTreeSet<_> =
+        processes(policy, namespace).filter_map(|process| process.service_account.clone()).collect();
     (!accounts.is_empty()).then_some(accounts)
 }
 

@@ -4,6 +4,7 @@ use super::manifests::{self, TEMPLATES};
 use super::module::Module;
 use super::parts;
 use super::proxy;
+use super::reach;
 use super::workload::Workload;
 use crate::failure::{Failure, Problem};
 use crate::files;
@@ -99,6 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<Written, Failure> {
     let workloads = match &args.per_workload {
         None => {
             rendering.add("", &Workload::new(&args.namespace, &args.workload)?, &raw)?;
+            warnings.extend(reach::warnings(&raw, &args.namespace));
             None
         }
         Some(label) => {

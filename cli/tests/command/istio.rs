@@ -130,6 +130,30 @@ fn a_later_rendering_takes_the_place_of_an_earlier_one() {
 }
 
 #[test]
+fn a_policy_that_is_not_about_the_namespace_is_told() {
+    let place = shop("enforce");
+    let text = place.read("policy.yaml");
+    let elsewhere = text.replace("{name: checkout, ", "{name: checkout, namespace: pay, ");
+    let (no_process, no_key) =
+        ("no process of the policy can be in the namespace", "no key of the policy may sign for");
+    for (policy, namespace, told) in [
+        (&text, "shop", vec![]),
+        (&text, "other", vec![no_key]),
+        (&text, "istio-system", vec![]),
+        (&elsewhere, "shop", vec![no_process]),
+        (&elsewhere, "other", vec![no_process, no_key]),
+        (&text.split("processes:").next().unwrap().to_owned(), "shop", vec![no_process]),
+    ] {
+        place.write("policy.yaml", policy.as_bytes());
+        let line = ["istio", "render", "--policy", "policy.yaml", "--out", "out", "--namespace", namespace];
+        let ran = place.run(&[&line[..], &MODULE].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(told.iter().all(|told| ran.err.contains(told)), "{ran:?}");
+        assert_eq!(ran.err.matches("enforce would refuse everything").count(), told.len(), "{ran:?}");
+    }
+}
+
+#[test]
 fn a_folder_with_somebody_s_own_files_stays_as_it_is() {
     let place = shop("enforce");
     assert_eq!(render(&place, &MODULE).code, 0);

@@ -1,6 +1,6 @@
 //! The part of a policy that concerns one workload.
 
-use super::{RawDestination, RawFrom, RawLint, RawPolicy, RawProcess, RawRule};
+use super::{RawDestination, RawFrom, RawLint, RawPolicy, RawProcess, RawRule, RawTrust};
 use std::collections::BTreeSet;
 
 impl RawPolicy {
@@ -25,14 +25,20 @@ impl RawPolicy {
         };
         let destinations = self.destinations.iter().filter(concerned).cloned().collect();
         let mut trust = self.trust.clone();
-        let domain = trust.domain.strip_prefix("spiffe://").unwrap_or(&trust.domain);
-        let subjects = format!("spiffe://{domain}/ns/{namespace}/sa/{service_account}/container/");
-        let covers = |scope: &str| {
-            scope.starts_with(&subjects) || (scope.ends_with('/') && subjects.starts_with(scope))
-        };
-        trust.keys.retain(|key| covers(&key.scope));
+        let subjects = format!("ns/{namespace}/sa/{service_account}/container/");
+        trust.keys.retain(|key| self.trust.may_sign(&key.scope, &subjects));
         let lint = RawLint::default();
         Self { mode: self.mode, forward: self.forward, trust, processes, destinations, rules, lint }
+    }
+}
+
+impl RawTrust {
+    /// Whether a key of this scope may sign for an identity of the trust domain that begins so: `ns/shop/`, for example.
+    #[must_use]
+    pub fn may_sign(&self, scope: &str, subjects: &str) -> bool {
+        let domain = self.domain.strip_prefix("spiffe://").unwrap_or(&self.domain);
+        let subjects = format!("spiffe://{domain}/{subjects}");
+        scope.starts_with(&subjects) || (scope.ends_with('/') && subjects.starts_with(scope))
     }
 }
 
