@@ -103,10 +103,25 @@ pub(super) fn document(path: &Path) -> Result<Value, Problem> {
         return Ok(value);
     }
     let value: Value = serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
-        let text = error.to_string();
-        problem(format!("neither YAML nor JSON: {}", text.lines().next().unwrap_or_default()))
+        let told = error.to_string();
+        let broken =
+            || problem(format!("neither YAML nor JSON: {}", told.lines().next().unwrap_or_default()));
+        parameter(text).map_or_else(broken, |(line, name)| {
+            let what = format!("${{{name}}} at line {line} is a parameter that nobody has filled in");
+            Problem::new(what)
+                .in_file(path)
+                .next("fill them in with envoy-config/render, and name what it writes")
+        })
     })?;
     if value.is_object() { Ok(value) } else { Err(problem("not an object with fields".into())) }
+}
+
+/// The first parameter of a template, `${NAME}`, and its line.
+fn parameter(text: &str) -> Option<(usize, &str)> {
+    text.lines().zip(1..).find_map(|(line, number)| {
+        let (_, after) = line.split('#').next()?.split_once("${")?;
+        Some((number, after.split_once('}')?.0))
+    })
 }
 
 fn options() -> serde_saphyr::Options {

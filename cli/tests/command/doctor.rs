@@ -521,3 +521,14 @@ fn a_preface_stays_on_what_no_listener_takes_unless_the_plugin_reads_first_bytes
         assert_eq!(places(&ran, "hand-off"), expected, "{root}: {ran:?}");
     }
 }
+
+#[test]
+fn a_configuration_with_parameters_is_told_to_be_a_template() {
+    let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy-config/tcp.yaml");
+    let ran = Place::new().run(&["doctor", "--envoy-config", template]);
+    let line = ran.refused();
+    assert!(
+        line.contains("${PROCGATE_ADMIN_PORT} at line 21") && line.contains("envoy-config/render"),
+        "{line}"
+    );
+}
