@@ -2,7 +2,7 @@
 
 use crate::failure::Problem;
 use procgate_identity::{Digest, Hasher};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -135,10 +135,10 @@ pub(crate) fn write_folder_whole(folder: &Path, files: &[(String, String)]) -> R
         let what = format!("has {}, which is not written by this command", strange.display());
         return Err(Problem::new(what).in_file(folder).next("choose a folder of its own"));
     }
-    let beside = beside(folder);
+    let beside = named_beside(folder, "procgate-part");
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let made = parent.map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::create_dir(&beside));
-    made.map_err(|error| unwritable(folder, &error))?;
+    let claimed = parent.map_or(Ok(()), fs::create_dir_all).and_then(|()| claim(&beside));
+    let _claimed = claimed.map_err(|error| unwritable(&beside, &error))?;
     let written = fill_folder(&beside, files).and_then(|()| {
         match rustix::fs::renameat_with(CWD, &beside, CWD, folder, RenameFlags::EXCHANGE) {
             // There was none before.
@@ -149,6 +149,26 @@ pub(crate) fn write_folder_whole(folder: &Path, files: &[(String, String)]) -> R
     // What was there before, or what is not whole.
     let _ = fs::remove_dir_all(&beside);
     written.map_err(|error| unwritable(folder, &error))
+}
+
+/// Makes a folder that is this process's as long as it keeps what is returned. One that somebody left who was
+/// interrupted goes: his lock went with him, however he ended, which no handler of signals could promise.
+fn claim(folder: &Path) -> io::Result<File> {
+    let lock = || {
+        let file = File::open(folder)?;
+        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+        Ok::<_, io::Error>((file, locked))
+    };
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let (_left, Ok(())) = lock()? else { return Err(error) };
+            fs::remove_dir_all(folder)?;
+            fs::create_dir(folder)?;
+        }
+        made => made?,
+    }
+    // Where a file system has no locks, what is left stays, and the next one is told.
+    Ok(lock()?.0)
 }
 
 fn fill_folder(folder: &Path, files: &[(String, String)]) -> io::Result<()> {
@@ -210,8 +230,12 @@ fn give_name(file: &File, name: &Path) -> io::Result<()> {
 
 /// A name in the same directory (a rename works within one file system only) that nobody else uses.
 fn beside(path: &Path) -> PathBuf {
+    named_beside(path, &format!("{}.part", std::process::id()))
+}
+
+fn named_beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
+    name.push(format!(".{end}"));
     name.into()
 }
 
@@ -287,6 +311,25 @@ mod tests {
             assert_eq!(fs::read_to_string(folder.join("b/list")).unwrap(), text);
         }
         assert_eq!(fs::read_dir(directory.path().join("parent")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_an_interrupted_run_left_goes_and_what_a_running_one_writes_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("manifests");
+        let beside = directory.path().join("manifests.procgate-part");
+        fs::create_dir(&beside).unwrap();
+        fs::write(beside.join("half"), "half").unwrap();
+        write_folder_whole(&folder, &files(&["list"], "old")).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        let running = claim(&beside).unwrap();
+        assert!(write_folder_whole(&folder, &files(&["list"], "new")).is_err());
+        assert_eq!(fs::read_to_string(folder.join("list")).unwrap(), "old");
+        assert!(beside.exists());
+        drop(running);
+        write_folder_whole(&folder, &files(&["list"], "new")).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("list")).unwrap(), "new");
+        assert!(!beside.exists());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 const MODULE: [&str; 4] = [
     "--module",
@@ -195,6 +196,21 @@ fn mesh(place: &Place, workloads: u32) {
          destinations:\n{destinations}rules:\n{rules}"
     );
     place.write("policy.yaml", text.as_bytes());
+}
+
+#[test]
+fn what_interrupted_renderings_leave_goes_with_the_next_one() {
+    let place = Place::new();
+    mesh(&place, 100);
+    let line = ["istio", "render", "--policy", "policy.yaml", "--namespace", "shop", "--out", "out"];
+    let line = [&line[..], &MODULE, &["--per-workload", "app"]].concat();
+    let began = Instant::now();
+    assert_eq!(place.run(&line).code, 0);
+    let whole = began.elapsed();
+    let interrupted = [4, 6, 7].iter().filter(|part| place.interrupt(&line, whole * **part / 8)).count();
+    assert!(interrupted > 0, "none of the runs was interrupted");
+    assert_eq!(place.run(&line).code, 0);
+    assert_eq!(place.names(), ["out", "policy.yaml"]);
 }
 
 #[test]
