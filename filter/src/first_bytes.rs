@@ -111,9 +111,11 @@ impl FirstBytes {
         let plugin = &*self.plugin;
         let is_readable = opening.is_ok();
         let server_name = opening.as_ref().ok().and_then(|opening| opening.server_name.clone());
-        let standing = connection::standing(plugin, opening);
+        let (direction, standing) = connection::standing(plugin, opening);
         let hands_on = self.then == Then::HandOn && is_readable && !matches!(standing, Standing::Fault(_));
-        if hands_on || network::decide(plugin, &standing, server_name.as_deref()) == Action::Continue {
+        if hands_on
+            || network::decide(plugin, direction, &standing, server_name.as_deref()) == Action::Continue
+        {
             Phase::Passing
         } else {
             Phase::Refused

@@ -6,6 +6,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 use procgate_identity::{Es256Signature, UnixNanos};
+use procgate_policy::Direction;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, GrpcStatusCode, LogLevel, MapType, MetricType, Status};
 use std::time::SystemTime;
@@ -39,10 +40,11 @@ pub(crate) fn configuration(size: usize) -> Vec<u8> {
     hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default()
 }
 
-/// Whether the listener's configuration says that its traffic comes in (`traffic_direction`, 1 for
-/// INBOUND). Envoy tells it with a stream only, not while it loads the configuration.
-pub(crate) fn is_inbound() -> bool {
-    property(&["xds", "listener_direction"]).is_some_and(|value| value == 1i64.to_le_bytes())
+/// Which way the listener's configuration says that its traffic goes (`traffic_direction`, 1 for INBOUND): out unless
+/// it says in. Envoy tells it with a stream only, not while it loads the configuration.
+pub(crate) fn direction() -> Direction {
+    let inbound = property(&["xds", "listener_direction"]).is_some_and(|value| value == 1i64.to_le_bytes());
+    if inbound { Direction::Inbound } else { Direction::Outbound }
 }
 
 /// Declares the connection's memory: bytes that live as long as the downstream connection and that

@@ -45,7 +45,7 @@ impl HttpContext for Request {
             }
             None => {
                 let fault = Standing::Fault("the proxy does not tell the request's fields");
-                (Head::default(), (Direction::Outbound, fault))
+                (Head::default(), (host::direction(), fault))
             }
         };
         if let Standing::Verified(known) = &standing

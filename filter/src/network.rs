@@ -31,15 +31,20 @@ impl Context for Connection {}
 
 impl StreamContext for Connection {
     fn on_new_connection(&mut self) -> Action {
-        let standing = connection::standing(&self.plugin, Ok(Opening::default()));
-        decide(&self.plugin, &standing, host::server_name().as_deref())
+        let (direction, standing) = connection::standing(&self.plugin, Ok(Opening::default()));
+        decide(&self.plugin, direction, &standing, host::server_name().as_deref())
     }
 }
 
 /// Judges a connection, and does what comes of it.
-pub(crate) fn decide(plugin: &Plugin, standing: &Standing, server_name: Option<&str>) -> Action {
+pub(crate) fn decide(
+    plugin: &Plugin,
+    direction: Direction,
+    standing: &Standing,
+    server_name: Option<&str>,
+) -> Action {
     let asked = Asked { server_name, ..Asked::default() };
-    let Decision { verdict, .. } = decision::decide(plugin, Direction::Outbound, standing, asked);
+    let Decision { verdict, .. } = decision::decide(plugin, direction, standing, asked);
     match verdict {
         Verdict::Proceed(permit) => proceed(permit),
         Verdict::Refuse(_) => {

@@ -52,23 +52,32 @@ pub(crate) struct Offer<'a> {
 
 /// The standing of the current request: at the sender that of its connection, at the receiver its own.
 pub(crate) fn standing_of_request(plugin: &Plugin, offer: Offer<'_>) -> (Direction, Standing) {
-    match host::connection_memory() {
-        Some(memory) => (Direction::Outbound, remembered(plugin, memory, offer)),
-        None if host::is_inbound() => (Direction::Inbound, receiver::standing(plugin, offer.fields)),
-        None => (Direction::Outbound, found(plugin, offer)),
+    if let Some(memory) = host::connection_memory() {
+        return (Direction::Outbound, remembered(plugin, memory, offer));
     }
+    let direction = host::direction();
+    let standing = match direction {
+        Direction::Inbound => receiver::standing(plugin, offer.fields),
+        Direction::Outbound => found(plugin, offer),
+    };
+    (direction, standing)
 }
 
-/// The standing of the current connection, which began with this, at the sender.
-pub(crate) fn standing(plugin: &Plugin, opening: Result<Opening, Unreadable>) -> Standing {
-    if host::is_inbound() {
-        let detail = "the network filter is attached to an inbound listener, where only requests bring a token: attach the HTTP filter there";
-        return Standing::Fault(detail);
-    }
-    match opening {
-        Ok(opening) => found(plugin, Offer { opening: Some(&opening), ..Offer::default() }),
-        Err(Unreadable { carrier, refusal }) => establish(plugin, carrier, Err(refusal), Offer::default()),
-    }
+/// The standing of the current connection, which began with this. It has one at the sender only.
+pub(crate) fn standing(plugin: &Plugin, opening: Result<Opening, Unreadable>) -> (Direction, Standing) {
+    let direction = host::direction();
+    let standing = match (direction, opening) {
+        (Direction::Inbound, _) => Standing::Fault(
+            "the network filter is attached to an inbound listener, where only requests bring a token: attach the HTTP filter there",
+        ),
+        (Direction::Outbound, Ok(opening)) => {
+            found(plugin, Offer { opening: Some(&opening), ..Offer::default() })
+        }
+        (Direction::Outbound, Err(Unreadable { carrier, refusal })) => {
+            establish(plugin, carrier, Err(refusal), Offer::default())
+        }
+    };
+    (direction, standing)
 }
 
 /// The standing of a connection that nothing is remembered of.

@@ -2,7 +2,7 @@
 
 use crate::stage::{Stage, is_served};
 use procgate_identity::{Carrier, Digest, Lifetime, UnixSeconds};
-use procgate_policy::Reason;
+use procgate_policy::{Direction, Reason};
 use procgate_tests::until::until;
 use serde_json::json;
 use std::io::{Read, Write};
@@ -94,20 +94,27 @@ fn decisions_are_counted_by_reason_and_carrier() {
     assert_eq!(stage.refusal(|_| b"x".to_vec()), "no-identity");
     let count = |labels: &[(&str, &str)]| stage.envoy.metric("procgate_decisions_total", labels);
     until("two decisions", || (count(&[]) == 2).then_some(()));
-    assert_eq!(count(&[("decision", "allow"), ("carrier", "proxy-v2")]), 1);
+    assert_eq!(count(&[("decision", "allow"), ("carrier", "proxy-v2"), ("direction", "outbound")]), 1);
     assert_eq!(count(&[("reason", "no-identity"), ("carrier", "none")]), 1);
 }
 
 /// What comes in brings its tokens with its requests: the network filter has nothing to decide by, and says so.
 #[test]
 fn at_an_inbound_listener_the_network_filter_refuses_even_the_approved_process_and_names_the_mistake() {
-    let inbound = ("traffic_direction: OUTBOUND", "traffic_direction: INBOUND".into());
-    let stage = Stage::start_with(|setup| setup.amendments.push(inbound));
-    assert_eq!(stage.refusal(|stream| stage.preface(stream)), "internal");
-    let record = stage.envoy.record("the refusal", |_| true);
-    let detail = record.detail.unwrap();
-    assert!(detail.contains("attach the HTTP filter there"), "{detail}");
-    assert_eq!(stage.envoy.metric("procgate_decisions_total", &[("reason", "internal")]), 1);
+    for kind in ["tcp", "tls-alpn"] {
+        let inbound = ("traffic_direction: OUTBOUND", "traffic_direction: INBOUND".into());
+        let stage = Stage::start_with(|setup| {
+            setup.kind = kind;
+            setup.amendments.push(inbound);
+        });
+        assert_eq!(stage.refusal(|stream| stage.preface(stream)), "internal", "{kind}");
+        let record = stage.envoy.record("the refusal", |_| true);
+        assert_eq!(record.direction, Direction::Inbound, "{kind}");
+        let detail = record.detail.unwrap();
+        assert!(detail.contains("attach the HTTP filter there"), "{kind}: {detail}");
+        let labels = [("reason", "internal"), ("direction", "inbound")];
+        assert_eq!(stage.envoy.metric("procgate_decisions_total", &labels), 1, "{kind}");
+    }
 }
 
 #[test]
