@@ -1,8 +1,8 @@
 //! `procgate istio render`: the manifests with one policy in all of them.
 
-use super::manifests::{self, TEMPLATES};
+use super::manifests::{self, Parameter, TEMPLATES};
 use super::module::Module;
-use super::parts;
+use super::parts::{self, OVERLAYS};
 use super::proxy;
 use super::reach;
 use super::workload::Workload;
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args) -> Result<Written, Failure> {
     let mut rendering = Rendering { args, module, files: Vec::new(), policy_bytes: 0 };
     let workloads = match &args.per_workload {
         None => {
-            rendering.add("", &Workload::new(&args.namespace, &args.workload)?, &raw)?;
+            rendering.add_whole(&raw)?;
             warnings.extend(reach::warnings(&raw, &args.namespace));
             None
         }
@@ -128,18 +128,25 @@ struct Rendering<'a> {
 }
 
 impl Rendering<'_> {
-    /// All manifests for one workload.
-    fn add(&mut self, folder: &str, workload: &Workload, policy: &RawPolicy) -> Result<(), Failure> {
-        let in_policy = |error| Problem::new(error).in_file(&self.args.policy);
-        let policy = serde_json::to_value(policy).map_err(in_policy)?;
-        self.policy_bytes = self.policy_bytes.max(policy.to_string().len());
-        let parameters = parameters(self.args, &self.module, workload, policy);
-        let fill = |template| manifests::fill(template, &parameters);
-        self.files.extend(TEMPLATES.iter().map(|(path, text)| (format!("{folder}{path}"), fill(text))));
+    /// All manifests, with the whole policy.
+    fn add_whole(&mut self, policy: &RawPolicy) -> Result<(), Failure> {
+        let workload = Workload::new(&self.args.namespace, &self.args.workload)?;
+        let policy = self.policy(policy)?;
+        let parameters = [common(self.args, &self.module, &workload), by_overlay(&policy)].concat();
+        let fill = |(path, text): &(&str, &str)| ((*path).to_owned(), manifests::fill(text, &parameters));
+        self.files.extend(TEMPLATES.iter().map(fill));
         Ok(())
     }
 
-    /// The same for each service account, with its part of the policy; how many there are.
+    /// A policy as it stands in manifests.
+    fn policy(&mut self, policy: &RawPolicy) -> Result<Value, Failure> {
+        let in_policy = |error| Problem::new(error).in_file(&self.args.policy);
+        let policy = serde_json::to_value(policy).map_err(in_policy)?;
+        self.policy_bytes = self.policy_bytes.max(policy.to_string().len());
+        Ok(policy)
+    }
+
+    /// Each overlay for each service account, with its part of the policy; how many accounts there are.
     fn add_parts(&mut self, policy: &RawPolicy, label: &str) -> Result<usize, Failure> {
         let Args { namespace, policy: file, .. } = self.args;
         let accounts = parts::accounts(policy, namespace).ok_or_else(|| {
@@ -150,37 +157,31 @@ impl Rendering<'_> {
         for (done, account) in (0..).zip(&accounts) {
             progress.show(done);
             let workload = Workload::new(namespace, &[format!("{label}={account}")])?;
-            let part = policy.of_workload(namespace, account);
+            let mut part = policy.of_workload(namespace, account);
             if part.trust.keys.is_empty() {
                 let problem = Problem::new(format!("no key may sign for the service account {account}"));
                 return Err(problem.in_file(file).next("add one to trust.keys").into());
             }
-            self.add(&parts::folder(account), &workload, &part)?;
+            for overlay in OVERLAYS {
+                part.mode = overlay.mode.unwrap_or(policy.mode);
+                let mut parameters = common(self.args, &self.module, &workload);
+                parameters.extend(as_it_is(&self.policy(&part)?));
+                self.files.push((overlay.file(account), overlay.objects(&workload, &parameters)));
+            }
         }
         progress.finish(u64::try_from(accounts.len()).unwrap_or(u64::MAX));
-        self.files.extend(parts::gathered(&accounts));
+        self.files.extend(OVERLAYS.map(|overlay| overlay.gathered(&accounts)));
         Ok(accounts.len())
     }
 }
 
-fn parameters(args: &Args, module: &Module, workload: &Workload, policy: Value) -> Vec<manifests::Parameter> {
+/// What does not depend on the policy.
+fn common(args: &Args, module: &Module, workload: &Workload) -> Vec<Parameter> {
     let (strategy, envoy) = match args.fail {
         Fail::Reload => ("FAIL_RELOAD", "FAIL_RELOAD"),
         Fail::Close => ("FAIL_CLOSE", "FAIL_CLOSED"),
     };
-    let text = |change: &[(&str, Value)]| {
-        let mut changed = policy.clone();
-        if let Some(fields) = changed.as_object_mut() {
-            fields.extend(change.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        }
-        json!(changed.to_string())
-    };
-    let (enforce, audit) = (("mode", json!("enforce")), ("mode", json!("audit")));
     vec![
-        ("PROCGATE_POLICY_TEXT", text(&[])),
-        ("PROCGATE_POLICY_TEXT_ENFORCE", text(std::slice::from_ref(&enforce))),
-        ("PROCGATE_POLICY_TEXT_AUDIT", text(&[audit])),
-        ("PROCGATE_POLICY_TEXT_RECEIVER", text(&[enforce, ("forward", json!(true))])),
         ("PROCGATE_NAMESPACE", json!(workload.namespace())),
         ("PROCGATE_NAME_SUFFIX", json!(workload.suffix())),
         (
@@ -196,8 +197,31 @@ fn parameters(args: &Args, module: &Module, workload: &Workload, policy: Value) 
         ("PROCGATE_FAIL_STRATEGY", json!(strategy)),
         ("PROCGATE_FAILURE_POLICY", json!(envoy)),
         ("PROCGATE_ACCESS_LOG", json!(args.access_log)),
-        ("PROCGATE_POLICY", policy),
     ]
+}
+
+/// The policy in the mode that it has.
+fn as_it_is(policy: &Value) -> [Parameter; 2] {
+    [("PROCGATE_POLICY_TEXT", json!(policy.to_string())), ("PROCGATE_POLICY", policy.clone())]
+}
+
+/// The same, and as the overlays patch it in.
+fn by_overlay(policy: &Value) -> Vec<Parameter> {
+    let text = |change: &[(&str, Value)]| {
+        let mut changed = policy.clone();
+        if let Some(fields) = changed.as_object_mut() {
+            fields.extend(change.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        }
+        json!(changed.to_string())
+    };
+    let (enforce, audit) = (("mode", json!("enforce")), ("mode", json!("audit")));
+    let mut parameters = as_it_is(policy).to_vec();
+    parameters.extend([
+        ("PROCGATE_POLICY_TEXT_ENFORCE", text(std::slice::from_ref(&enforce))),
+        ("PROCGATE_POLICY_TEXT_AUDIT", text(&[audit])),
+        ("PROCGATE_POLICY_TEXT_RECEIVER", text(&[enforce, ("forward", json!(true))])),
+    ]);
+    parameters
 }
 
 impl Report for Written {
@@ -209,14 +233,20 @@ impl Report for Written {
 impl fmt::Display for Written {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { folder, files, workloads, policy_bytes, .. } = self;
-        match workloads {
-            None => writeln!(out, "wrote {files} files to {folder}, with a policy of {policy_bytes} bytes")?,
-            Some(count) => writeln!(
-                out,
-                "wrote {files} files to {folder} for {count} workloads, with policies of at most {policy_bytes} bytes"
-            )?,
-        }
-        writeln!(out, "see what it would refuse:  kubectl apply -k {folder}/overlays/audit")?;
-        writeln!(out, "then refuse it:            kubectl apply -k {folder}/overlays/enforce")
+        let apply = match workloads {
+            None => {
+                writeln!(out, "wrote {files} files to {folder}, with a policy of {policy_bytes} bytes")?;
+                |folder: &str, overlay| format!("-k {folder}/overlays/{overlay}")
+            }
+            Some(count) => {
+                writeln!(
+                    out,
+                    "wrote {files} files to {folder} for {count} workloads, with policies of at most {policy_bytes} bytes"
+                )?;
+                |folder: &str, overlay| format!("-f {folder}/overlays/{overlay}/workloads")
+            }
+        };
+        writeln!(out, "see what it would refuse:  kubectl apply {}", apply(folder, "audit"))?;
+        writeln!(out, "then refuse it:            kubectl apply {}", apply(folder, "enforce"))
     }
 }
