@@ -12,13 +12,14 @@ use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::Identity as _;
 use sha2::{Digest as _, Sha512};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 /// Keys with a table at one time, 10 MB together. A sender's proxy sees its pod's containers, which are
 /// fewer; keys beyond are checked by the general method.
 const MAX_TABLES: usize = 16;
-static TABLES: AtomicUsize = AtomicUsize::new(0);
+/// The tables in use, for whoever else has the same key: the plugins of one VM have one policy, and a new
+/// policy mostly the keys of the one before.
+static TABLES: Mutex<Vec<Weak<KeyTable>>> = Mutex::new(Vec::new());
 
 static BASE: LazyLock<Multiples> = LazyLock::new(|| Multiples::of(ED25519_BASEPOINT_POINT));
 
@@ -50,14 +51,15 @@ impl Ed25519Key {
 
     /// Whether `signature` is this key's over `text`.
     #[allow(clippy::arithmetic_side_effects, reason = "points of a curve have no overflow")]
+    #[inline(never)]
     pub(crate) fn verifies(&self, text: &[u8], signature: &[u8; 64]) -> bool {
         let Some((r, s)) = signature.split_first_chunk::<32>() else { return false };
         let Ok(s) = <[u8; 32]>::try_from(s) else { return false };
         let Some(s) = Option::<Scalar>::from(Scalar::from_canonical_bytes(s)) else { return false };
         let challenge = Sha512::new().chain_update(r).chain_update(self.bytes).chain_update(text);
         let k = Scalar::from_bytes_mod_order_wide(&challenge.finalize().into());
-        let expected = match self.table.get_or_init(|| KeyTable::of(self.negated).map(Arc::new)) {
-            Some(table) => BASE.times(&s) + table.0.times(&k),
+        let expected = match self.table.get_or_init(|| KeyTable::of(self)) {
+            Some(table) => BASE.times(&s) + table.multiples.times(&k),
             None => EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &self.negated, &s),
         };
         expected.compress().as_bytes() == r && !SMALL_ORDER.contains(r)
@@ -65,19 +67,23 @@ impl Ed25519Key {
 }
 
 /// The table of a key, one of [`MAX_TABLES`].
-struct KeyTable(Multiples);
-
-impl KeyTable {
-    fn of(point: EdwardsPoint) -> Option<Self> {
-        let one_more = |tables: usize| tables.checked_add(1).filter(|tables| *tables <= MAX_TABLES);
-        TABLES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        Some(Self(Multiples::of(point)))
-    }
+struct KeyTable {
+    key: [u8; 32],
+    multiples: Multiples,
 }
 
-impl Drop for KeyTable {
-    fn drop(&mut self) {
-        TABLES.fetch_sub(1, Ordering::Relaxed);
+impl KeyTable {
+    fn of(key: &Ed25519Key) -> Option<Arc<Self>> {
+        // Whatever happened to somebody else who held the lock, what is in there is whole.
+        let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.retain(|table| table.strong_count() > 0);
+        let known = tables.iter().filter_map(Weak::upgrade).find(|table| table.key == key.bytes);
+        if known.is_some() || tables.len() >= MAX_TABLES {
+            return known;
+        }
+        let table = Arc::new(Self { key: key.bytes, multiples: Multiples::of(key.negated) });
+        tables.push(Arc::downgrade(&table));
+        Some(table)
     }
 }
 
@@ -242,6 +248,20 @@ mod tests {
         let tables = keys.iter().filter(|key| matches!(key.table.get(), Some(Some(_)))).count();
         assert!(tables <= MAX_TABLES);
         assert!(keys.iter().any(|key| matches!(key.table.get(), Some(None))));
+    }
+
+    #[test]
+    fn keys_that_are_equal_share_a_table() {
+        let signer = SigningKey::from_bytes(&[77; 32]);
+        let (text, signature) = (b"text", signer.sign(b"text").to_bytes());
+        let [one, other] =
+            [(); 2].map(|()| Ed25519Key::from_bytes(signer.verifying_key().to_bytes()).unwrap());
+        assert!(one.verifies(text, &signature) && other.verifies(text, &signature));
+        match [&one, &other].map(|key| key.table.get().unwrap().as_ref()) {
+            [Some(one), Some(other)] => assert!(Arc::ptr_eq(one, other)),
+            // Other tests have all tables.
+            [one, other] => assert!(one.is_none() && other.is_none()),
+        }
     }
 
     proptest! {
