@@ -140,7 +140,11 @@ fn establish(plugin: &Plugin, carrier: Carrier, token: Token<'_>, offer: Offer<'
     match checked {
         Ok((memory, known)) => {
             host::remember(&memory);
-            learn(plugin, memory, known)
+            match offer.opening {
+                // A network filter decides once, and is not asked about the connection again.
+                Some(_) => Standing::Verified(Rc::new(known)),
+                None => learn(plugin, memory, known),
+            }
         }
         Err(refusal) => {
             host::remember(&Memory { carrier, outcome: Outcome::Refused(refusal.clone()) }.encode());
