@@ -113,7 +113,8 @@ fmt: ## format the code
 	cargo fmt --manifest-path fuzz/Cargo.toml
 
 wasm: ## the filter: target/wasm/procgate.wasm
-	@scripts/wasm-build procgate-filter procgate --exports filter/exports.json --max-size 350000
+	@scripts/wasm-build procgate-filter procgate --exports filter/exports.json --max-size 350000 \
+	  --max-function 7000
 
 wasm-crash: # the filter, with a way to make it crash
 	@scripts/wasm-build procgate-filter procgate-crash --exports filter/exports.json --features crash-for-tests

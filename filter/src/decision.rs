@@ -1,13 +1,14 @@
 //! The decision about a connection or a request, and what is left of it: a record and a count.
 
-use crate::connection::Standing;
+use crate::connection::{Known, Standing};
 use crate::host::{self, Metric};
 use crate::metrics::Series;
 use crate::plugin::Plugin;
 use core::net::SocketAddr;
 use procgate_identity::{Carrier, UnixNanos};
 use procgate_policy::{
-    Destination, Direction, Event, Http, Judgement, Presented, Record, RecordTemplate, Verdict, judge,
+    Destination, Direction, Event, Finding, Http, Judgement, Policy, Presented, Record, RecordTemplate,
+    Verdict, judge,
 };
 
 /// What is asked for.
@@ -49,16 +50,27 @@ pub(crate) fn decide(
     };
     let destination = Destination { host, address, http };
     let event = Event { time, id: &id, direction, carrier, identity, destination, sni: server_name };
-    let record = Record::of(&finding, &event);
+    let record = recorded(&finding, &event);
     let counter = plugin.metrics.counter(Series {
         decision: record.decision(),
         reason: finding.reason,
         direction: direction.code(),
         carrier: carrier.map_or("none", Carrier::code),
     });
-    let record = record.template();
+    let record = written(&record);
     report(&record, time, &id, counter);
     Decision { verdict, id, record, counter }
+}
+
+// This and what `decide` calls beside it stay functions of their own: docs/decisions/0028.
+#[inline(never)]
+fn recorded<'a>(finding: &'a Finding<'_>, event: &Event<'a>) -> Record<'a> {
+    Record::of(finding, event)
+}
+
+#[inline(never)]
+fn written(record: &Record<'_>) -> RecordTemplate {
+    record.template()
 }
 
 /// Leaves the record for the access log and counts the decision.
@@ -79,14 +91,17 @@ fn address(standing: &Standing) -> Option<SocketAddr> {
 
 fn judged<'p>(plugin: &'p Plugin, standing: &Standing, destination: &Destination<'_>) -> Judgement<'p> {
     let presented = match standing {
-        Standing::Verified(known) => {
-            let route = known.route(&plugin.policy, destination);
-            return plugin.policy.decide(&known.resolved, &route, destination.http);
-        }
+        Standing::Verified(known) => return judged_known(&plugin.policy, known, destination),
         Standing::Absent => Presented::Absent,
         Standing::Refused(_, refusal) => Presented::Refused(refusal),
         Standing::PeerMismatch(detail) => Presented::PeerMismatch(detail),
         Standing::Fault(fault) => Presented::Fault(fault),
     };
     judge(&plugin.policy, presented, destination)
+}
+
+#[inline(never)]
+fn judged_known<'p>(policy: &'p Policy, known: &Known, destination: &Destination<'_>) -> Judgement<'p> {
+    let route = known.route(policy, destination);
+    policy.decide(&known.resolved, &route, destination.http)
 }

@@ -59,6 +59,7 @@ impl HttpContext for Request {
 }
 
 /// Judges a request, and does what comes of it.
+#[inline(never)]
 fn decide(plugin: &Plugin, direction: Direction, standing: &Standing, head: &Head<'_>) -> Action {
     let asked = Asked { host: Some(&head.authority), http: Some(head.http()), ..Asked::default() };
     let Decision { verdict, id, record, counter } = decision::decide(plugin, direction, standing, asked);
@@ -85,6 +86,7 @@ fn proceed(_: Permit, standing: &Standing) -> Action {
 }
 
 /// Answers in the upstream's place: what happened, why, and what to do, but nothing of the policy.
+#[inline(never)]
 fn refuse(denial: &Denial, id: &str, is_grpc: bool) -> Action {
     let reason = denial.reason();
     // None of the three texts needs escaping: two are ours, and ids are hexadecimal.

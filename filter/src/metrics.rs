@@ -50,6 +50,7 @@ pub(crate) struct Series {
 
 impl Metrics {
     /// Defines the metrics.
+    #[inline(never)]
     pub(crate) fn new(policy: &Digest) -> Self {
         let version = env!("CARGO_PKG_VERSION");
         let name = format!("procgate_policy_info.version=.={version};.;.sha256=.={policy};.;.");
@@ -88,6 +89,7 @@ impl Metrics {
 }
 
 impl Series {
+    #[inline(never)]
     fn define(self) -> Option<Metric> {
         let Self { decision, reason, direction, carrier } = self;
         let reason = reason.code();

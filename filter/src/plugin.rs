@@ -112,6 +112,7 @@ impl RootContext for Root {
 }
 
 impl Plugin {
+    #[inline(never)]
     fn configure(configuration: &[u8]) -> Result<Self, Vec<String>> {
         let policy = Policy::from_json(configuration)
             .map_err(|mistakes| mistakes.as_slice().iter().map(ToString::to_string).collect::<Vec<_>>())?;

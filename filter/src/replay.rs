@@ -24,6 +24,7 @@ const ENTRY: usize = 16 + 2 + 8 + 8;
 const START: usize = 8;
 
 /// Creates the memory unless it is there. Runs on Envoy's main thread before any worker serves.
+#[inline(never)]
 pub(crate) fn prepare() {
     let start = host::now().0.to_le_bytes();
     for shard in 0..SHARDS {
@@ -39,6 +40,7 @@ pub(crate) fn prepare() {
 /// # Errors
 /// `replayed` where it is not newer than what is known, or older than the memory itself; and where
 /// the memory cannot take it, since forgetting would fail open.
+#[inline(never)]
 pub(crate) fn admit(claims: &Claims, now: UnixNanos) -> Result<(), Refusal> {
     let shard = key(claims.source.port().checked_rem(SHARDS).unwrap_or_default());
     for _ in 0..ATTEMPTS {

@@ -88,41 +88,52 @@ fn cut(path: &str) -> &str {
 
 /// The claims of a payload whose signature has been checked. Claims of other names are ignored (RFC
 /// 7519 section 4), so that a newer shim can say more to an older verifier.
+#[inline(never)]
 pub(crate) fn decode(json: &[u8]) -> Result<Claims, Refusal> {
     let mut payload = Object::parse(json)?;
     if payload.text("aud")? != AUDIENCE {
         let detail = "the token was made for another audience than procgate";
         return Err(Refusal::new(RefusalReason::WrongAudience, detail));
     }
-    let subject: Subject = parse(&payload.text("sub")?, "sub is not a container's name")?;
-    if payload.text("iss")? != subject.trust_domain().to_string() {
-        return Err(Refusal::malformed("iss is not the trust domain of sub"));
-    }
-    let [code, script] = [payload.optional_text("code")?, payload.optional_text("script")?];
     Ok(Claims {
-        subject,
+        subject: subject(&mut payload)?,
         lifetime: Lifetime {
             issued_at: UnixSeconds(payload.number("iat")?),
             expires_at: UnixSeconds(payload.number("exp")?),
         },
         serial: parse(&payload.text("jti")?, "jti is not 16 hex digits")?,
         exe: digest(&payload.text("exe")?)?,
-        code: code.as_deref().map(digest).transpose()?,
-        stray: payload.optional_object("stray")?.map(decode_stray).transpose()?,
-        script: script.as_deref().map(digest).transpose()?,
+        code: optional_digest(&mut payload, "code")?,
+        stray: stray(&mut payload)?,
+        script: optional_digest(&mut payload, "script")?,
         name: path(payload.text("name")?)?,
-        labels: payload.optional_object("labels")?.map_or_else(|| Ok(Labels::default()), decode_labels)?,
-        source: address(&payload.text("src")?)?,
-        destination: address(&payload.text("dst")?)?,
+        labels: labels(&mut payload)?,
+        source: address(&mut payload, "src")?,
+        destination: address(&mut payload, "dst")?,
     })
 }
 
-fn decode_stray(mut stray: Object<'_>) -> Result<Stray, Refusal> {
-    let file = stray.optional_text("digest")?;
-    Ok(Stray { path: path(stray.text("path")?)?, digest: file.as_deref().map(digest).transpose()? })
+// One claim each, in functions of their own: docs/decisions/0028.
+
+#[inline(never)]
+fn subject(payload: &mut Object<'_>) -> Result<Subject, Refusal> {
+    let subject: Subject = parse(&payload.text("sub")?, "sub is not a container's name")?;
+    if payload.text("iss")? != subject.trust_domain().to_string() {
+        return Err(Refusal::malformed("iss is not the trust domain of sub"));
+    }
+    Ok(subject)
 }
 
-fn decode_labels(labels: Object<'_>) -> Result<Labels, Refusal> {
+#[inline(never)]
+fn stray(payload: &mut Object<'_>) -> Result<Option<Stray>, Refusal> {
+    let Some(mut stray) = payload.optional_object("stray")? else { return Ok(None) };
+    let digest = optional_digest(&mut stray, "digest")?;
+    Ok(Some(Stray { path: path(stray.text("path")?)?, digest }))
+}
+
+#[inline(never)]
+fn labels(payload: &mut Object<'_>) -> Result<Labels, Refusal> {
+    let Some(labels) = payload.optional_object("labels")? else { return Ok(Labels::default()) };
     let pairs = labels.into_texts().ok_or_else(|| Refusal::malformed("a label is no text"))?;
     Labels::from_pairs(pairs).map_err(|error| Refusal::malformed(error.to_string()))
 }
@@ -134,12 +145,18 @@ fn path(path: Cow<'_, str>) -> Result<String, Refusal> {
     Ok(path.into_owned())
 }
 
+#[inline(never)]
+fn optional_digest(object: &mut Object<'_>, name: &str) -> Result<Option<Digest>, Refusal> {
+    object.optional_text(name)?.as_deref().map(digest).transpose()
+}
+
 fn digest(text: &str) -> Result<Digest, Refusal> {
     parse(text, "a digest is not of the form sha256:<hex>")
 }
 
-fn address(text: &str) -> Result<SocketAddr, Refusal> {
-    let address = parse(text, "src or dst is not an ip:port")?;
+#[inline(never)]
+fn address(payload: &mut Object<'_>, name: &str) -> Result<SocketAddr, Refusal> {
+    let address = parse(&payload.text(name)?, "src or dst is not an ip:port")?;
     if crate::canonical(address) == address {
         Ok(address)
     } else {

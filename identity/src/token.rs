@@ -134,6 +134,7 @@ impl<'a> UnverifiedToken<'a> {
     }
 
     /// The key that signed this token.
+    #[inline(never)]
     fn signer<'k>(&self, keys: &'k TrustedKeys, es256: Es256Check) -> Result<&'k TrustedKey, Refusal> {
         let trusted = keys.get(&self.kid).ok_or_else(|| {
             let detail = "no key of the policy has the token's kid: add the public key to trust.keys";
@@ -161,6 +162,7 @@ fn split(text: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
     Some((text.get(..at)?, text.get(at.checked_add(1)?..)?))
 }
 
+#[inline(never)]
 fn check_time(lifetime: Lifetime, now: UnixNanos) -> Result<(), Refusal> {
     let Lifetime { issued_at, expires_at } = lifetime;
     let now = now.seconds().0;
@@ -186,6 +188,7 @@ fn check_time(lifetime: Lifetime, now: UnixNanos) -> Result<(), Refusal> {
     Ok(())
 }
 
+#[inline(never)]
 fn check_binding(claims: &Claims, binding: Binding) -> Result<(), Refusal> {
     let Binding::Connection { source, destination } = binding else { return Ok(()) };
     let (source, destination) = (crate::canonical(source), crate::canonical(destination));

@@ -94,6 +94,7 @@ impl Known {
     }
 
     /// The destination in terms of the policy, looked up unless it is that of the last request.
+    #[inline(never)]
     pub(crate) fn route(&self, policy: &Policy, destination: &Destination<'_>) -> Rc<ResolvedDestination> {
         let authority = destination.host.unwrap_or_default();
         let mut route = self.route.borrow_mut();

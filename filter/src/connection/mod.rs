@@ -129,6 +129,7 @@ fn repeats(memory: &[u8], fields: &[&[u8]]) -> bool {
 }
 
 /// Checks the first identity of a connection, and remembers the outcome either way.
+#[inline(never)]
 fn establish(plugin: &Plugin, carrier: Carrier, token: Token<'_>, offer: Offer<'_>) -> Standing {
     let now = host::now();
     let checked = token.and_then(|token| {

@@ -13,6 +13,7 @@ use procgate_identity::{Binding, Carrier, Refusal, UnverifiedToken};
 use std::rc::Rc;
 
 /// The standing of a request with these values of the header carrier's field.
+#[inline(never)]
 pub(super) fn standing(plugin: &Plugin, fields: &[&[u8]]) -> Standing {
     let token = match header::decode(fields.iter().copied()) {
         Ok(Some(token)) => token,
@@ -32,6 +33,7 @@ pub(super) fn standing(plugin: &Plugin, fields: &[&[u8]]) -> Standing {
 }
 
 /// What the token says. Its signature is checked once in each worker, its time whenever it comes.
+#[inline(never)]
 fn verified(plugin: &Plugin, token: &[u8], destination: SocketAddr) -> Result<Rc<Known>, Refusal> {
     let now = host::now();
     let key = [destination.to_string().as_bytes(), token].concat();
@@ -53,6 +55,7 @@ fn verified(plugin: &Plugin, token: &[u8], destination: SocketAddr) -> Result<Rc
 }
 
 /// How the peer's certificate and the token differ, unless they name one workload.
+#[inline(never)]
 fn mismatch(known: &Known) -> Option<String> {
     let workload = known.identity.claims().subject.workload();
     match host::peer_principal() {

@@ -13,6 +13,7 @@ use names::Names;
 use rules::rule;
 
 /// Checks everything that the shape does not tell: references, uniqueness, keys, patterns.
+#[inline(never)]
 pub(crate) fn check(raw: &RawPolicy) -> Result<Model, Mistakes> {
     let mut reader = Reader::default();
     let model = model(&mut reader, raw);
@@ -49,6 +50,7 @@ fn model(reader: &mut Reader, raw: &RawPolicy) -> Option<Model> {
 }
 
 /// Checks every item even behind a bad one, so that all mistakes are seen at once.
+#[inline(never)]
 pub(super) fn each<R, T>(items: &[R], mut check: impl FnMut(usize, &R) -> Option<T>) -> Option<Vec<T>> {
     let checked: Vec<T> = items.iter().enumerate().filter_map(|(index, item)| check(index, item)).collect();
     (checked.len() == items.len()).then_some(checked)

@@ -7,6 +7,7 @@ use crate::raw::{RawJwk, RawKey, RawTrust};
 use procgate_identity::{JwkError, KeyError, KeyScope, PublicKey, SpiffeError, TrustDomain, TrustedKeys};
 
 /// The keys, once for verifying and once as a list.
+#[inline(never)]
 pub(super) fn trust(reader: &mut Reader, at: At<'_>, raw: &RawTrust) -> Option<(TrustedKeys, Vec<Key>)> {
     let domain: Option<TrustDomain> = raw.domain.parse().ok();
     if domain.is_none() {

@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 
 impl Index {
     /// Files every rule under its two ends.
+    #[inline(never)]
     pub(crate) fn new(model: &Model) -> Self {
         let mut draft = Draft::default();
         let by_rank = ranked(&model.rules);
@@ -69,6 +70,7 @@ struct Draft {
 }
 
 impl Draft {
+    #[inline(never)]
     fn add(&mut self, rule: &Rule, rank: Rank) {
         let plan = Plan::of(rule);
         let from = match &rule.from {

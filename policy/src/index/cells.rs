@@ -85,6 +85,7 @@ impl Cells {
         }
     }
 
+    #[inline(never)]
     fn add_spread(&mut self, pairs: &[(u32, u32)], rule: &Rule, rank: Rank, methods: &[u32]) {
         let methods = if methods.is_empty() { &[ANY_METHOD] } else { methods };
         let mut prefixes: Vec<PortPrefix> = rule.ports.iter().flat_map(|range| range.prefixes()).collect();
@@ -104,6 +105,7 @@ impl Cells {
         }
     }
 
+    #[inline(never)]
     fn add_whole(&mut self, pairs: &[(u32, u32)], rule: &Rule, rank: Rank, methods: &[u32]) {
         let mut leaf = Leaf::EMPTY;
         self.paths.add(&mut leaf, &rule.paths, rank, rule.effect == Effect::Deny);

@@ -27,6 +27,7 @@ struct Ranges {
 
 impl DestinationIndex {
     /// Files all destinations.
+    #[inline(never)]
     pub(super) fn new(destinations: &[NamedDestination]) -> Self {
         let mut index = Self::default();
         for (number, destination) in (0..).zip(destinations) {

@@ -39,6 +39,7 @@ pub(crate) enum Unrecognised {
 
 impl ProcessIndex {
     /// Files all processes.
+    #[inline(never)]
     pub(super) fn new(processes: &[Process]) -> Self {
         let mut index = Self {
             by_exe: Places::new(),

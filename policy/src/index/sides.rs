@@ -66,6 +66,7 @@ struct Filed {
 
 impl Side {
     /// Files all conditions of this side; their numbers are their places.
+    #[inline(never)]
     pub(super) fn new(conditions: Vec<Condition>, sets: &[Vec<u32>]) -> Self {
         let mut uses: FxHashMap<Label, usize> = FxHashMap::default();
         for label in conditions.iter().flat_map(|condition| &condition.labels) {

@@ -29,6 +29,7 @@ pub(super) fn policy(document: &Node) -> Result<RawPolicy, Mistakes> {
     reader.finish(policy)
 }
 
+#[inline(never)]
 fn top(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPolicy> {
     let known = &["version", "mode", "forward", "trust", "processes", "destinations", "rules", "lint"];
     let fields = &reader.object(at, node, known)?;
@@ -75,6 +76,7 @@ fn truth(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<bool> {
     Some(*truth)
 }
 
+#[inline(never)]
 fn trust(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawTrust> {
     let fields = &reader.object(at, node, &["domain", "keys"])?;
     let domain =
