@@ -72,16 +72,29 @@ pub(crate) fn chains(paths: &Paths, fixture: &Fixture) -> Vec<Chain> {
 
 /// Connections with a preface, and nobody or procgate to decide them; their requests are decided by nobody.
 pub(crate) fn connection_chains(paths: &Paths, fixture: &Fixture) -> Vec<Chain> {
-    let decided = wasm_network_filter(&paths.wasm, &fixture.policy_of_connections());
-    [("no procgate", vec![]), ("procgate's network filter", vec![decided])]
-        .map(|(name, network)| Chain {
-            name: name.into(),
-            token: Token::Preface,
+    let decided = wasm_network_filter(&paths.wasm, "network", &fixture.policy_of_connections());
+    vec![by_preface("no procgate", vec![]), by_preface("procgate's network filter", vec![decided])]
+}
+
+/// What a sidecar has with Istio's overlay enforce: three plugins of one module and one policy, in one VM.
+pub(crate) fn sidecar_chains(paths: &Paths, fixture: &Fixture) -> Vec<Chain> {
+    let policy = fixture.policy_of_connections();
+    let network = |role| vec![wasm_network_filter(&paths.wasm, role, &policy)];
+    vec![
+        Chain {
+            name: "procgate, three plugins of a sidecar".into(),
+            token: Token::FirstRequest,
             changes: false,
-            network,
-            filters: vec![],
-        })
-        .into()
+            network: vec![],
+            filters: vec![wasm_plugin("http", &paths.wasm, "network", "requests", &policy)],
+        },
+        by_preface("arrival", network("network")),
+        by_preface("first bytes", network("network-stream")),
+    ]
+}
+
+fn by_preface(name: &str, network: Vec<Value>) -> Chain {
+    Chain { name: name.into(), token: Token::Preface, changes: false, network, filters: vec![] }
 }
 
 /// A running Envoy; dropping it ends the process.
@@ -211,15 +224,15 @@ fn http_connection_manager(mut filters: Vec<Value>) -> Value {
 }
 
 fn wasm_filter(wasm: &Path, name: &str, configuration: &str) -> Value {
-    wasm_plugin("http", wasm, name, configuration)
+    wasm_plugin("http", wasm, name, name, configuration)
 }
 
-/// The name makes it a network filter.
-fn wasm_network_filter(wasm: &Path, configuration: &str) -> Value {
-    wasm_plugin("network", wasm, "network", configuration)
+/// The role is the plugin's name, which makes it a network filter.
+fn wasm_network_filter(wasm: &Path, role: &str, configuration: &str) -> Value {
+    wasm_plugin("network", wasm, "network", role, configuration)
 }
 
-fn wasm_plugin(kind: &str, wasm: &Path, name: &str, configuration: &str) -> Value {
+fn wasm_plugin(kind: &str, wasm: &Path, vm: &str, name: &str, configuration: &str) -> Value {
     json!({
         "name": name,
         "typed_config": {
@@ -228,7 +241,7 @@ fn wasm_plugin(kind: &str, wasm: &Path, name: &str, configuration: &str) -> Valu
                 "name": name,
                 "root_id": name,
                 "vm_config": {
-                    "vm_id": name,
+                    "vm_id": vm,
                     "runtime": "envoy.wasm.runtime.v8",
                     "code": {"local": {"filename": wasm.to_string_lossy()}},
                 },

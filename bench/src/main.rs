@@ -82,13 +82,19 @@ fn compare() -> io::Result<()> {
     Ok(())
 }
 
-/// Megabytes of an Envoy with two workers that has served some requests, for the chains that have procgate's parts.
+/// Megabytes of an Envoy with two workers that has served some requests, for the chains that have procgate's parts,
+/// and last for those of a sidecar together.
 fn memory(paths: &Paths, chains: &[Chain], fixture: &Fixture) -> io::Result<Vec<Series>> {
-    let mut series: Vec<_> = chains.iter().take(6).map(|chain| Series::new(chain.name.clone())).collect();
+    let sidecar = envoy::sidecar_chains(paths, fixture);
+    let mut sets: Vec<Vec<&Chain>> = chains.iter().take(6).map(|chain| vec![chain]).collect();
+    sets.push(sidecar.iter().collect());
+    let mut series: Vec<_> = sets.iter().map(|set| Series::new(set[0].name.clone())).collect();
     for _ in 0..MEMORY_ROUNDS {
-        for (chain, series) in chains.iter().zip(&mut series) {
-            let envoy = Envoy::start(&paths.envoy, 2, &[chain])?;
-            client::run_new_connections(envoy.address(0), fixture, chain.token, NEW_REQUESTS)?;
+        for (set, series) in sets.iter().zip(&mut series) {
+            let envoy = Envoy::start(&paths.envoy, 2, set)?;
+            for (number, chain) in set.iter().enumerate() {
+                client::run_new_connections(envoy.address(number), fixture, chain.token, NEW_REQUESTS)?;
+            }
             series.values.push(envoy.resident_megabytes()?);
         }
     }

@@ -103,6 +103,9 @@ impl Report {
             bars.push(bar("connect() by proxy-v2, pidfd, over native (us)", pidfd, native, 60.0));
             bars.push(bar("connect() by proxy-v2, own-socket, over native (us)", own_socket, native, 75.0));
         }
+        if let [without, .., sidecar] = &self.memory[..] {
+            bars.push(bar("memory of a sidecar's three plugins (MB)", sidecar, without, 40.0));
+        }
         let none = Series { name: String::new(), values: vec![0.0; 1_000] };
         // 10,000 a second for each core that the shim has.
         let what = ["shim's CPU for one of 64 threads, pidfd (us)", "the same, own-socket (us)"];
