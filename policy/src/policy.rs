@@ -68,8 +68,8 @@ impl Policy {
         Self::build(raw, Digest::of(&json))
     }
 
-    /// Checks and compiles what this policy became by an edit. Its digest is of no text, but another than this one's: to write
-    /// 10,000 rules as JSON only for that takes as long as to check them.
+    /// Checks and compiles what this policy became by an edit. Its digest is of no text, but another than this
+    /// one's: to write 10,000 rules as JSON only for that takes as long as to check them.
     ///
     /// # Errors
     /// Every mistake of meaning.

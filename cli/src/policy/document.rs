@@ -30,11 +30,15 @@ pub(super) fn is_json(bytes: &[u8], path: &Path) -> bool {
     bytes.trim_ascii_start().starts_with(b"{") && !named_yaml
 }
 
+pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Document, Mistakes> {
+    let raw = as_written(bytes, path)?;
+    Ok(Document { policy: Policy::read_from(bytes, &raw)?, raw })
+}
+
 /// JSON where it starts like JSON, so that a mistake is described in JSON's terms, else YAML. A file
 /// that is called YAML is read as such: a flow mapping starts with a brace too.
-pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Document, Mistakes> {
-    let raw = if is_json(bytes, path) { RawPolicy::from_json(bytes)? } else { RawPolicy::from_yaml(bytes)? };
-    Ok(Document { policy: Policy::read_from(bytes, &raw)?, raw })
+pub(super) fn as_written(bytes: &[u8], path: &Path) -> Result<RawPolicy, Mistakes> {
+    if is_json(bytes, path) { RawPolicy::from_json(bytes) } else { RawPolicy::from_yaml(bytes) }
 }
 
 fn failure(path: &Path, bytes: &[u8], mistakes: &Mistakes) -> Failure {

@@ -13,8 +13,8 @@ pub(super) fn of(file: &Path, text: &str, edit: &Edit) -> Result<String, Problem
     let name = name(file)?;
     let after = changed(text, &edit.steps).map_err(|problem| problem.in_file(file))?;
     // Whatever the text looked like, it has to be exactly the policy that was meant.
-    let read = document::of_text(after.as_bytes(), file);
-    if read.map_or(true, |read| read.raw != edit.policy) {
+    let read = document::as_written(after.as_bytes(), file);
+    if read.map_or(true, |read| read != edit.policy) {
         return Err(unsuited("does not read as it was meant once it is changed").in_file(file));
     }
     // Lines as these tools know them: others take a carriage return alone for an end as well.

@@ -7,21 +7,26 @@ use crate::failure::Problem;
 use core::fmt;
 use procgate_identity::Claims;
 use procgate_policy::Destination;
-use procgate_policy::edit::{self, Edit, Step};
-use serde::Serialize;
+use procgate_policy::edit::{self, Edit, NoEdit, Step};
+use serde::{Serialize, Serializer};
 use std::path::Path;
 
 /// The smallest edit that allows a connection, or why there is none.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub(super) enum Proposal {
+    Add(Box<Edit>),
+    None(NoEdit),
+}
+
+/// The same in JSON.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told<'a> {
     Add {
-        add: Vec<Added>,
+        add: Vec<Added<'a>>,
         /// Why that allows more than the connection.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        broad: Vec<String>,
-        #[serde(skip)]
-        edit: Box<Edit>,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        broad: &'a [String],
     },
     None {
         none: String,
@@ -29,18 +34,30 @@ pub(super) enum Proposal {
 }
 
 /// Something to add to a list of the policy.
-#[derive(Debug, Serialize)]
-pub(super) struct Added {
-    at: String,
+#[derive(Serialize)]
+struct Added<'a> {
+    at: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    of: Option<String>,
+    of: Option<&'a str>,
     /// JSON, and so YAML.
-    value: String,
+    value: &'a str,
 }
 
-impl From<&Step> for Added {
-    fn from(Step { at, of, add }: &Step) -> Self {
-        Self { at: at.clone(), of: of.clone(), value: add.clone() }
+impl<'a> From<&'a Step> for Added<'a> {
+    fn from(Step { at, of, add }: &'a Step) -> Self {
+        Self { at, of: of.as_deref(), value: add }
+    }
+}
+
+impl Serialize for Proposal {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let told = match self {
+            Self::Add(edit) => {
+                Told::Add { add: edit.steps.iter().map(Into::into).collect(), broad: &edit.broad }
+            }
+            Self::None(none) => Told::None { none: none.to_string() },
+        };
+        told.serialize(out)
     }
 }
 
@@ -51,21 +68,15 @@ impl Proposal {
         claims: Option<&Claims>,
         destination: &Destination<'_>,
     ) -> Self {
-        match edit::allow(&document.raw, &document.policy, claims, destination) {
-            Ok(edit) => Self::Add {
-                add: edit.steps.iter().map(Into::into).collect(),
-                broad: edit.broad.clone(),
-                edit: Box::new(edit),
-            },
-            Err(none) => Self::None { none: none.to_string() },
-        }
+        edit::allow(&document.raw, &document.policy, claims, destination)
+            .map_or_else(Self::None, |edit| Self::Add(Box::new(edit)))
     }
 
     /// The same as a patch of the policy's text, and why that allows more than the connection.
     pub(super) fn patch(&self, file: &Path, text: &str) -> Result<(String, &[String]), Problem> {
         match self {
-            Self::Add { edit, broad, .. } => Ok((patch::of(file, text, edit)?, broad)),
-            Self::None { none } => Err(no_patch(none)),
+            Self::Add(edit) => Ok((patch::of(file, text, edit)?, &edit.broad)),
+            Self::None(none) => Err(no_patch(none)),
         }
     }
 }
@@ -78,14 +89,14 @@ pub(super) fn no_patch(why: impl fmt::Display) -> Problem {
 impl fmt::Display for Proposal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None { none } => writeln!(out, "  edit       none: {}", escape_message(none)),
-            Self::Add { add, broad, .. } => {
+            Self::None(none) => writeln!(out, "  edit       none: {}", escape_message(&none.to_string())),
+            Self::Add(edit) => {
                 writeln!(out, "  edit       to allow it, add to")?;
-                for Added { at, of, value } in add {
+                for Step { at, of, add } in &edit.steps {
                     let of = of.as_ref().map_or(String::new(), |of| format!(" ({of})"));
-                    writeln!(out, "    {at}{of}:\n      - {}", escape_json(value))?;
+                    writeln!(out, "    {at}{of}:\n      - {}", escape_json(add))?;
                 }
-                broad.iter().try_for_each(|what| writeln!(out, "  broad      {}", escape(what)))
+                edit.broad.iter().try_for_each(|what| writeln!(out, "  broad      {}", escape(what)))
             }
         }
     }

@@ -79,15 +79,16 @@ impl<'a> Metrics<'a> {
         };
         let threads = f64::from(workers) + 1.0;
         let again = "ask again in some seconds; if it stays so, restart Envoy";
+        let crashed = self.reloads() > 0.0;
         if count <= 0.0 {
             spot.error(
                 format!("the configuration has the policy {digest}, and the plugin has not taken it in"),
                 "see in Envoy's log why it was refused; `procgate policy lint` lists mistakes",
             );
-        } else if count < threads || (self.reloads() <= 0.0 && count % threads > 0.0) {
+        } else if count < threads || (!crashed && count % threads > 0.0) {
             let what = format!("not all of {workers} workers have taken in the policy {digest}");
             spot.error(format!("{what}: {count} have, the main thread included"), again);
-        } else if self.reloads() > 0.0 {
+        } else if crashed {
             let what = format!("whether all workers have taken in the policy {digest} cannot be told");
             spot.warn(format!("{what}: a plugin that crashed stays counted"), "restart Envoy to count anew");
         } else {
@@ -97,11 +98,14 @@ impl<'a> Metrics<'a> {
 
     /// Policies that are not in the configuration any more. What crashed with one stays counted for good.
     fn check_left(&self, digests: &[Digest], spot: &mut Spot<'_>) {
+        if self.reloads() > 0.0 {
+            return;
+        }
         let digests: Vec<_> = digests.iter().map(ToString::to_string).collect();
         let known =
             |series: &Series<'_>| digests.iter().any(|digest| Some(hex(digest)) == series.label("sha256"));
         let left = self.named(IN_FORCE).filter(|series| series.value > 0.0 && !known(series));
-        for series in left.take_while(|_| self.reloads() <= 0.0) {
+        for series in left {
             let digest = series.label("sha256").unwrap_or_default();
             spot.warn(
                 format!("the policy sha256:{digest}, which is not in the configuration, is still held"),
