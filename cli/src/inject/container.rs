@@ -5,7 +5,7 @@ use super::names::MESH;
 use crate::failure::Problem;
 use crate::yaml::{Fault, Node, Path};
 
-/// A container of it.
+/// A container of a pod.
 #[derive(Clone, Debug)]
 pub(super) struct Container<'a> {
     pub(super) name: &'a str,

@@ -158,14 +158,9 @@ fn of_root<'a>(
     Ok(Arrangement { mode: OWNER, user: Some(format!("{uid}:{gid}")), capabilities, warnings, note })
 }
 
-/// What a security context says of a container that starts as root.
-pub(super) fn root() -> [(&'static str, Value); 2] {
-    [("runAsUser", 0.into()), ("runAsNonRoot", false.into())]
-}
-
 /// Whether a field of a security context is as it was written here, and nobody's own since then.
 pub(super) fn is_of_root(name: &str, node: &Node<'_>) -> bool {
-    root().iter().any(|(known, value)| *known == name && node.plain() == Some(&value.inline()))
+    matches!((name, node.plain()), ("runAsUser", Some("0")) | ("runAsNonRoot", Some("false")))
 }
 
 /// Lets the container start as root with the two capabilities, and with nothing more.
@@ -174,10 +169,13 @@ fn become_root<'a>(
     pod: &Pod<'a>,
     draft: &mut Draft<'_>,
 ) -> Result<(Vec<String>, Vec<String>), Fault> {
-    let is_root = pod.id(container, "runAsUser")? == Some(0);
-    let is_kept_from_it = pod.security(container, "runAsNonRoot").and_then(Node::boolean) == Some(true);
-    let lacks = |name: &str| if name == "runAsUser" { !is_root } else { is_kept_from_it };
-    let fields: Vec<_> = root().into_iter().filter(|(name, _)| lacks(name)).collect();
+    let mut fields = Vec::new();
+    if pod.id(container, "runAsUser")? != Some(0) {
+        fields.push(("runAsUser", Value::from(0)));
+    }
+    if pod.security(container, "runAsNonRoot").and_then(Node::boolean) == Some(true) {
+        fields.push(("runAsNonRoot", false.into()));
+    }
     let mut changed: Vec<String> =
         fields.iter().map(|(name, value)| format!("{name} is {}", value.inline())).collect();
     draft.merge("securityContext", fields)?;

@@ -51,13 +51,10 @@ fn windows<'a>(pod: &Pod<'a>, selection: &Selection<'a>) -> Option<&'a Node<'a>>
     let of_system = pod.node.at("spec.os.name").filter(is_windows);
     let labels = pod.node.at("spec.nodeSelector");
     let mut of_label = SYSTEM.iter().filter_map(|name| labels?.get(name)).filter(is_windows);
-    let mut contexts =
-        [pod.node.at("spec")].into_iter().flatten().chain(selection.all().map(|each| each.node));
-    let options = "securityContext.windowsOptions";
     of_system
         .or_else(|| of_label.next())
         .or_else(|| affinity(pod).find(is_windows))
-        .or_else(|| contexts.find_map(|node| node.at(options)))
+        .or_else(|| selection.all().find_map(|container| pod.security(container, "windowsOptions")))
 }
 
 /// The systems that its nodes may have.

@@ -63,6 +63,12 @@ pub(super) fn template(kind: &str) -> &'static str {
     }
 }
 
+/// The pod of an object of this kind, or its template.
+pub(super) fn pod_of<'a>(kind: &str, object: &'a Node<'a>) -> Option<&'a Node<'a>> {
+    let below = template(kind);
+    if below.is_empty() { Some(object) } else { object.at(below) }
+}
+
 /// The place of its containers.
 pub(super) fn containers_of(below: &str) -> String {
     if below.is_empty() { "spec.containers".into() } else { format!("{below}.spec.containers") }

@@ -1,7 +1,7 @@
 //! The pods of a document, wherever its kind has them.
 
 use super::container::{Container, Role, id};
-use super::object::{Object, WORKLOADS, containers_of, template};
+use super::object::{Object, WORKLOADS, containers_of, pod_of, template};
 use crate::failure::Problem;
 use crate::yaml::{Fault, Kind, Node, Path, unfilled};
 
@@ -16,7 +16,7 @@ pub(super) struct Pod<'a> {
 /// The pod of an object; nothing where the object has none.
 pub(super) fn pod<'a>(path: &Path, node: &'a Node<'a>, object: Object) -> Result<Option<Pod<'a>>, Fault> {
     let below = template(&object.kind);
-    let place = if below.is_empty() { Some(node) } else { node.at(below) };
+    let place = pod_of(&object.kind, node);
     let has_containers =
         place.is_some_and(|place| list(place, "containers").is_some_and(|list| !list.items().is_empty()));
     let Some(place) = place.filter(|_| has_containers) else {

@@ -39,9 +39,12 @@ pub(super) fn warnings<'a>(pod: &Pod<'a>, selection: &Selection<'a>) -> Vec<Rema
         return remarks;
     }
     for (name, harmless) in EXCLUDING {
-        let node = pod.annotation(name).filter(|node| node.text().unwrap_or_default() != harmless);
-        let Some(node) = node else { continue };
-        let exempt = exempt(name, node.text().unwrap_or_default());
+        let Some(node) = pod.annotation(name) else { continue };
+        let value = node.text().unwrap_or_default();
+        if value == harmless {
+            continue;
+        }
+        let exempt = exempt(name, value);
         let text = format!(
             "some connections go around the proxy ({name}), and their servers would read the token as payload; let the \
              containers have {exempt} in their env"
@@ -53,13 +56,13 @@ pub(super) fn warnings<'a>(pod: &Pod<'a>, selection: &Selection<'a>) -> Vec<Rema
 
 /// The variable with which the shim leaves alone what this annotation excludes.
 fn exempt(name: &str, value: &str) -> String {
-    let each = |part: &str| match name {
-        PORTS => format!("0.0.0.0/0:{part},[::/0]:{part}"),
-        _ => part.to_owned(),
+    let parts = |each: fn(&str) -> String| {
+        let parts: Vec<_> = value.split(',').map(|part| each(part.trim())).collect();
+        format!("PROCGATE_EXEMPT: {}", parts.join(","))
     };
-    let parts: Vec<String> = value.split(',').map(|part| each(part.trim())).collect();
     match name {
-        PORTS | RANGES => format!("PROCGATE_EXEMPT: {}", parts.join(",")),
+        PORTS => parts(|port| format!("0.0.0.0/0:{port},[::/0]:{port}")),
+        RANGES => parts(str::to_owned),
         _ => "PROCGATE_EXEMPT, with the addresses of these, such as 10.0.0.0/8 or 10.0.0.0/8:443,".to_owned(),
     }
 }

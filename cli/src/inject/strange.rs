@@ -1,35 +1,33 @@
 //! Containers at places that no kind is known to have them: what runs there starts without a shim.
 
-use super::object::template;
+use super::object::pod_of;
 use super::pod::list;
 use crate::yaml::{Kind, Node};
 use core::ptr;
 
+const LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+
 /// The outermost of them in an object, but for those of the pod that its kind has.
 pub(super) fn containers<'a>(object: &'a Node<'a>, kind: &str) -> Vec<&'a Node<'a>> {
-    let pod = if template(kind).is_empty() { Some(object) } else { object.at(template(kind)) };
-    let own = ["containers", "initContainers", "ephemeralContainers"].map(|name| list(pod?, name));
+    let pod = pod_of(kind, object);
+    let own = LISTS.map(|name| list(pod?, name));
     let mut found = Vec::new();
-    search(object, &mut |node| {
-        let is_own = own.iter().flatten().any(|list| ptr::eq(node, *list));
-        if !is_own {
-            found.push(node);
-        }
-    });
+    search(object, &mut found);
+    found.retain(|node| !own.iter().flatten().any(|list| ptr::eq(*node, *list)));
     found
 }
 
-fn search<'a>(node: &'a Node<'a>, visit: &mut impl FnMut(&'a Node<'a>)) {
-    node.items().iter().for_each(|item| search(item, visit));
+fn search<'a>(node: &'a Node<'a>, found: &mut Vec<&'a Node<'a>>) {
+    node.items().iter().for_each(|item| search(item, found));
     for field in node.fields() {
         match (&*field.name, &field.value.kind) {
-            ("containers" | "initContainers" | "ephemeralContainers", Kind::List { items, .. })
-                if items.iter().any(|item| is_container(item)) =>
+            (name, Kind::List { items, .. })
+                if LISTS.contains(&name) && items.iter().any(|item| is_container(item)) =>
             {
-                visit(&field.value);
+                found.push(&field.value);
             }
-            ("container", Kind::Map { .. }) if is_container(&field.value) => visit(&field.value),
-            _ => search(&field.value, visit),
+            ("container", Kind::Map { .. }) if is_container(&field.value) => found.push(&field.value),
+            _ => search(&field.value, found),
         }
     }
 }

@@ -69,13 +69,7 @@ fn of_container(container: &Container<'_>, injected: &Injected, pod: &Pod<'_>) -
         item.text().is_some_and(|name| injected.capabilities.iter().any(|ours| ours == name))
     });
     undoing.restore("args");
-    undoing.narrow("securityContext", is_of_root);
-    for field in node.at("securityContext").map(Node::fields).unwrap_or_default() {
-        let place = format!("securityContext.{}", field.name);
-        if injected.changes.replaced.contains_key(&place) && is_of_root(&field.name, &field.value) {
-            undoing.restore(&place);
-        }
-    }
+    undoing.be_no_root("securityContext");
     Ok(undoing.edits)
 }
 
@@ -109,19 +103,20 @@ impl Undoing<'_> {
         self.take(place, ours.collect());
     }
 
-    /// The same of a mapping's fields that were not there, and are still as they were written.
-    fn narrow(&mut self, place: &str, is_written: impl Fn(&str, &Node<'_>) -> bool) {
+    /// Takes back what lets a container start as root, where that is still as it was written.
+    fn be_no_root(&mut self, place: &str) {
         let fields = self.node.at(place).map(Node::fields).unwrap_or_default();
-        let is_ours = |name: &str| self.changes.added.iter().any(|added| *added == format!("{place}.{name}"));
-        let path = self.path.field(place);
-        let ours = fields
-            .iter()
-            .filter(|field| is_ours(&field.name) && is_written(&field.name, &field.value))
-            .map(|field| path.named(&field.name));
-        self.take(place, ours.collect());
+        let written = fields.iter().filter(|field| is_of_root(&field.name, &field.value));
+        let (added, replaced): (Vec<_>, Vec<_>) = written
+            .map(|field| format!("{place}.{}", field.name))
+            .partition(|field| self.changes.added.contains(field));
+        self.take(place, added.iter().map(|field| self.path.field(field)).collect());
+        for field in replaced {
+            self.restore(&field);
+        }
     }
 
-    /// The same, by the paths of what goes.
+    /// Takes these paths out of a list or mapping, and itself where it was not there and nothing else came into it.
     fn take(&mut self, place: &str, ours: Vec<Path>) {
         let Some(node) = self.node.at(place) else { return };
         if ours.is_empty() {

@@ -6,23 +6,22 @@ use super::workload::Workload;
 use procgate_policy::{Mode, RawPolicy};
 use std::collections::BTreeSet;
 
-/// An overlay as one file for each workload, which kubectl takes as it is: kustomize takes a minute for a thousand of
-/// them.
+/// An overlay as one file for each workload, which kubectl takes as it is: for a thousand of them kustomize takes half a
+/// minute or more.
 pub(super) struct Overlay {
     pub(super) name: &'static str,
-    /// Paths of its templates.
-    pub(super) templates: &'static [&'static str],
+    /// Folders of its templates.
+    folders: &'static [&'static str],
     /// What it sets.
     pub(super) mode: Option<Mode>,
 }
 
 /// Those that judge at the sender, for which a workload's part of the policy is enough. A receiver judges others.
 pub(super) const OVERLAYS: [Overlay; 3] = [
-    Overlay { name: "audit", templates: ALL, mode: Some(Mode::Audit) },
-    Overlay { name: "enforce", templates: ALL, mode: Some(Mode::Enforce) },
-    Overlay { name: "header-only", templates: &["http/http.yaml"], mode: None },
+    Overlay { name: "audit", folders: &["base/", "http/"], mode: Some(Mode::Audit) },
+    Overlay { name: "enforce", folders: &["base/", "http/"], mode: Some(Mode::Enforce) },
+    Overlay { name: "header-only", folders: &["http/"], mode: None },
 ];
-const ALL: &[&str] = &["http/http.yaml", "base/network.yaml", "base/listeners.yaml", "base/log.yaml"];
 
 /// The service accounts that processes of this namespace name.
 pub(super) fn accounts(policy: &RawPolicy, namespace: &str) -> Option<BTreeSet<String>> {
@@ -37,14 +36,20 @@ impl Overlay {
         format!("overlays/{}/workloads/{account}.yaml", self.name)
     }
 
+    /// One object each.
+    fn templates(&self) -> impl Iterator<Item = &'static str> {
+        let is_here = |path: &str| self.folders.iter().any(|folder| path.starts_with(folder));
+        let objects = TEMPLATES.iter().filter(|(path, _)| !path.ends_with("kustomization.yaml"));
+        objects.filter(move |(path, _)| is_here(path)).map(|(_, text)| *text)
+    }
+
     /// The objects of a workload, under names of their own.
     pub(super) fn objects(&self, workload: &Workload, parameters: &[Parameter]) -> String {
         let (suffix, namespace) = (workload.suffix(), workload.namespace());
-        let templates = TEMPLATES.iter().filter(|(path, _)| self.templates.contains(path));
-        let objects = templates.map(|(_, text)| {
-            let (head, rest) = text.split_once(NAME).unwrap_or((text, ""));
+        let objects = self.templates().map(|text| {
+            let text = fill(text, parameters);
+            let (head, rest) = text.split_once(NAME).unwrap_or((&text, ""));
             let (name, rest) = rest.split_once('\n').unwrap_or((rest, ""));
-            let (head, rest) = (fill(head, parameters), fill(rest, parameters));
             format!("{head}{NAME}{name}{suffix}\n  namespace: {namespace}\n{rest}")
         });
         objects.collect::<Vec<_>>().join("---\n")
@@ -69,11 +74,10 @@ mod tests {
 
     #[test]
     fn every_template_of_an_overlay_is_there_and_has_one_object_with_a_name() {
-        for overlay in OVERLAYS {
-            let found = TEMPLATES.iter().filter(|(path, _)| overlay.templates.contains(path));
-            let objects =
-                found.map(|(_, text)| (text.matches(NAME).count(), text.matches("\nkind: ").count()));
-            assert_eq!(objects.collect::<Vec<_>>(), vec![(1, 1); overlay.templates.len()]);
+        for (overlay, count) in OVERLAYS.iter().zip([4, 4, 1]) {
+            let found = overlay.templates();
+            let objects = found.map(|text| (text.matches(NAME).count(), text.matches("\nkind: ").count()));
+            assert_eq!(objects.collect::<Vec<_>>(), vec![(1, 1); count]);
         }
     }
 }

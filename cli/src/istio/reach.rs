@@ -29,8 +29,7 @@ pub(super) fn warnings(policy: &RawPolicy, namespace: &str) -> Vec<String> {
             "add its processes, or name the namespace that was meant",
         );
     }
-    let subjects = format!("ns/{namespace}/");
-    if !policy.trust.keys.iter().any(|key| policy.trust.may_sign(&key.scope, &subjects)) {
+    if policy.trust.keys_for(&format!("ns/{namespace}/")).next().is_none() {
         lacks("no key of the policy may sign for", "add one to trust.keys, or correct a scope");
     }
     warnings

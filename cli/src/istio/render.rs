@@ -24,7 +24,8 @@ Examples:
   kubectl apply -k procgate-shop/overlays/audit
 
 Writes a folder for kustomize: the overlays audit, enforce, receiver, strict and header-only, admission/audit and \
-admission/deny, and traffic-extension and mesh, which docs/istio.md explains. An earlier rendering is replaced as a whole.";
+admission/deny, and traffic-extension and mesh, which docs/istio.md explains; --per-workload, the first two and \
+header-only alone. An earlier rendering is replaced as a whole.";
 
 /// Write the manifests for Istio, with a policy in all of them.
 #[derive(Debug, clap::Args)]
@@ -45,8 +46,8 @@ pub(crate) struct Args {
     /// A label of the pods that it is for, instead of all of the namespace. May be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     workload: Vec<String>,
-    /// A folder for each service account that the policy's processes name, with what concerns it alone, for pods that
-    /// have the account's name in this label.
+    /// A file for each service account that the policy's processes name, in each of the overlays audit, enforce and
+    /// header-only, with what concerns it alone, for pods that have the account's name in this label.
     #[arg(long, value_name = "LABEL", conflicts_with = "workload")]
     per_workload: Option<String>,
     /// What a crash of the plugin does. Either way nothing passes by it.
@@ -132,18 +133,21 @@ impl Rendering<'_> {
     fn add_whole(&mut self, policy: &RawPolicy) -> Result<(), Failure> {
         let workload = Workload::new(&self.args.namespace, &self.args.workload)?;
         let policy = self.policy(policy)?;
-        let parameters = [common(self.args, &self.module, &workload), by_overlay(&policy)].concat();
+        let [(_, value), _] = &policy;
+        let patched = by_overlay(value);
+        let parameters = [&common(self.args, &self.module, &workload)[..], &policy, &patched].concat();
         let fill = |(path, text): &(&str, &str)| ((*path).to_owned(), manifests::fill(text, &parameters));
         self.files.extend(TEMPLATES.iter().map(fill));
         Ok(())
     }
 
-    /// A policy as it stands in manifests.
-    fn policy(&mut self, policy: &RawPolicy) -> Result<Value, Failure> {
+    /// A policy as it stands in manifests, in the mode that it has.
+    fn policy(&mut self, policy: &RawPolicy) -> Result<[Parameter; 2], Failure> {
         let in_policy = |error| Problem::new(error).in_file(&self.args.policy);
         let policy = serde_json::to_value(policy).map_err(in_policy)?;
-        self.policy_bytes = self.policy_bytes.max(policy.to_string().len());
-        Ok(policy)
+        let text = policy.to_string();
+        self.policy_bytes = self.policy_bytes.max(text.len());
+        Ok([("PROCGATE_POLICY", policy), ("PROCGATE_POLICY_TEXT", json!(text))])
     }
 
     /// Each overlay for each service account, with its part of the policy; how many accounts there are.
@@ -162,10 +166,10 @@ impl Rendering<'_> {
                 let problem = Problem::new(format!("no key may sign for the service account {account}"));
                 return Err(problem.in_file(file).next("add one to trust.keys").into());
             }
+            let common = common(self.args, &self.module, &workload);
             for overlay in OVERLAYS {
                 part.mode = overlay.mode.unwrap_or(policy.mode);
-                let mut parameters = common(self.args, &self.module, &workload);
-                parameters.extend(as_it_is(&self.policy(&part)?));
+                let parameters = [&common[..], &self.policy(&part)?].concat();
                 self.files.push((overlay.file(account), overlay.objects(&workload, &parameters)));
             }
         }
@@ -181,13 +185,11 @@ fn common(args: &Args, module: &Module, workload: &Workload) -> Vec<Parameter> {
         Fail::Reload => ("FAIL_RELOAD", "FAIL_RELOAD"),
         Fail::Close => ("FAIL_CLOSE", "FAIL_CLOSED"),
     };
+    let (namespace, suffix) = (workload.namespace(), workload.suffix());
     vec![
-        ("PROCGATE_NAMESPACE", json!(workload.namespace())),
-        ("PROCGATE_NAME_SUFFIX", json!(workload.suffix())),
-        (
-            "PROCGATE_ADMISSION",
-            json!(format!("procgate-workloads{}.{}", workload.suffix(), workload.namespace())),
-        ),
+        ("PROCGATE_NAMESPACE", json!(namespace)),
+        ("PROCGATE_NAME_SUFFIX", json!(suffix)),
+        ("PROCGATE_ADMISSION", json!(format!("procgate-workloads{suffix}.{namespace}"))),
         ("PROCGATE_PROXY_IMAGES", json!(json!(args.proxy_image).to_string())),
         ("PROCGATE_SELECTOR", workload.selector()),
         ("PROCGATE_WORKLOAD_SELECTOR", workload.workload_selector()),
@@ -200,13 +202,8 @@ fn common(args: &Args, module: &Module, workload: &Workload) -> Vec<Parameter> {
     ]
 }
 
-/// The policy in the mode that it has.
-fn as_it_is(policy: &Value) -> [Parameter; 2] {
-    [("PROCGATE_POLICY_TEXT", json!(policy.to_string())), ("PROCGATE_POLICY", policy.clone())]
-}
-
-/// The same, and as the overlays patch it in.
-fn by_overlay(policy: &Value) -> Vec<Parameter> {
+/// A policy as the overlays patch it in.
+fn by_overlay(policy: &Value) -> [Parameter; 3] {
     let text = |change: &[(&str, Value)]| {
         let mut changed = policy.clone();
         if let Some(fields) = changed.as_object_mut() {
@@ -215,13 +212,11 @@ fn by_overlay(policy: &Value) -> Vec<Parameter> {
         json!(changed.to_string())
     };
     let (enforce, audit) = (("mode", json!("enforce")), ("mode", json!("audit")));
-    let mut parameters = as_it_is(policy).to_vec();
-    parameters.extend([
+    [
         ("PROCGATE_POLICY_TEXT_ENFORCE", text(std::slice::from_ref(&enforce))),
         ("PROCGATE_POLICY_TEXT_AUDIT", text(&[audit])),
         ("PROCGATE_POLICY_TEXT_RECEIVER", text(&[enforce, ("forward", json!(true))])),
-    ]);
-    parameters
+    ]
 }
 
 impl Report for Written {
@@ -233,20 +228,15 @@ impl Report for Written {
 impl fmt::Display for Written {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { folder, files, workloads, policy_bytes, .. } = self;
-        let apply = match workloads {
-            None => {
-                writeln!(out, "wrote {files} files to {folder}, with a policy of {policy_bytes} bytes")?;
-                |folder: &str, overlay| format!("-k {folder}/overlays/{overlay}")
-            }
-            Some(count) => {
-                writeln!(
-                    out,
-                    "wrote {files} files to {folder} for {count} workloads, with policies of at most {policy_bytes} bytes"
-                )?;
-                |folder: &str, overlay| format!("-f {folder}/overlays/{overlay}/workloads")
-            }
-        };
-        writeln!(out, "see what it would refuse:  kubectl apply {}", apply(folder, "audit"))?;
-        writeln!(out, "then refuse it:            kubectl apply {}", apply(folder, "enforce"))
+        match workloads {
+            None => writeln!(out, "wrote {files} files to {folder}, with a policy of {policy_bytes} bytes")?,
+            Some(count) => writeln!(
+                out,
+                "wrote {files} files to {folder} for {count} workloads, with policies of at most {policy_bytes} bytes"
+            )?,
+        }
+        let (how, below) = if workloads.is_some() { ("-f", "/workloads") } else { ("-k", "") };
+        writeln!(out, "see what it would refuse:  kubectl apply {how} {folder}/overlays/audit{below}")?;
+        writeln!(out, "then refuse it:            kubectl apply {how} {folder}/overlays/enforce{below}")
     }
 }

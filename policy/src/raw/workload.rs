@@ -1,6 +1,6 @@
 //! The part of a policy that concerns one workload.
 
-use super::{RawDestination, RawFrom, RawLint, RawPolicy, RawProcess, RawRule, RawTrust};
+use super::{RawDestination, RawFrom, RawKey, RawLint, RawPolicy, RawProcess, RawRule, RawTrust};
 use std::collections::BTreeSet;
 
 impl RawPolicy {
@@ -24,21 +24,22 @@ impl RawPolicy {
             !destination.labels.is_empty() || reached.contains(destination.name.as_str())
         };
         let destinations = self.destinations.iter().filter(concerned).cloned().collect();
-        let mut trust = self.trust.clone();
-        let subjects = format!("ns/{namespace}/sa/{service_account}/container/");
-        trust.keys.retain(|key| self.trust.may_sign(&key.scope, &subjects));
+        let keys = self.trust.keys_for(&format!("ns/{namespace}/sa/{service_account}/container/"));
+        let trust = RawTrust { domain: self.trust.domain.clone(), keys: keys.cloned().collect() };
         let lint = RawLint::default();
         Self { mode: self.mode, forward: self.forward, trust, processes, destinations, rules, lint }
     }
 }
 
 impl RawTrust {
-    /// Whether a key of this scope may sign for an identity of the trust domain that begins so: `ns/shop/`, for example.
-    #[must_use]
-    pub fn may_sign(&self, scope: &str, subjects: &str) -> bool {
+    /// The keys that may sign for an identity of the trust domain that begins so: `ns/shop/`, for example.
+    pub fn keys_for<'a>(&'a self, subjects: &str) -> impl Iterator<Item = &'a RawKey> + use<'a> {
         let domain = self.domain.strip_prefix("spiffe://").unwrap_or(&self.domain);
         let subjects = format!("spiffe://{domain}/{subjects}");
-        scope.starts_with(&subjects) || (scope.ends_with('/') && subjects.starts_with(scope))
+        let within = move |scope: &str| {
+            scope.starts_with(&subjects) || (scope.ends_with('/') && subjects.starts_with(scope))
+        };
+        self.keys.iter().filter(move |key| within(&key.scope))
     }
 }
 
