@@ -21,8 +21,11 @@ NOOP := $(TARGET)/wasm/noop.wasm
 # A recipe that begins with this knows Envoy, or the programs that the tests use, and ends if they are
 # not to be had. An assignment of its own: `export A=$(b)` forgets that b failed.
 ENVOY := PROCGATE_ENVOY=$$(scripts/install-envoy); export PROCGATE_ENVOY
-INTEROP := found=$$(scripts/install-interop); export $$found
-CLIENTS := found=$$(scripts/install-clients | sed 's/^[^=]*/PROCGATE_CLIENT_\U&/'); export $$found
+# Of what cannot be had nothing is found, and `export` alone would print the whole environment.
+EXPORT := [ -z "$$found" ] || export $$found
+INTEROP := found=$$(scripts/install-interop); $(EXPORT)
+CLIENTS := found=$$(scripts/install-clients | sed 's/^[^=]*/PROCGATE_CLIENT_\U&/'); $(EXPORT)
+ISTIO := found=$$(scripts/install-istio); $(EXPORT)
 
 # Which tests are end to end stands in their file's name. The whole workspace is named every time: with
 # fewer packages cargo would choose fewer features, and build the same things again.
@@ -69,10 +72,10 @@ test-docker: wasm shim cli ## tests with real containers, under an engine's own 
 	@scripts/with-docker --or-skip python3 -m unittest discover --verbose tests/docker
 
 # The first time it builds Istio and Kubernetes, for ten minutes. In test-e2e, which has neither, e2e_istio passes by.
-test-istio: oci cli ## the manifests under Istio's own control plane, node agent and certificates
+test-istio: oci wasm-crash cli ## the manifests under Istio's own control plane, node agent and certificates
 	@$(ENVOY)
 	$(CLIENTS)
-	found=$$(scripts/install-istio); export $$found
+	$(ISTIO)
 	set -x
 	$(TEST) --test e2e_istio
 

@@ -48,6 +48,13 @@ apt() {
   quietly 300 apt-get -o DPkg::Lock::Timeout=300 update -q && quietly 900 "${install[@]}"
 }
 
+# get_go: whether there is a Go now that is new enough: from 1.21 on, it fetches the version that a module asks for.
+get_go() {
+  export GOTOOLCHAIN=auto
+  local new='go1\.(2[1-9]|[3-9][0-9])'
+  go version 2>/dev/null | grep -qE "$new" || { may_apt && apt golang-go && go version | grep -qE "$new"; }
+}
+
 # skip WHAT REMEDY: something is not there and cannot be installed here; in CI that is a failure.
 skip() {
   [ -z "${CI:-}" ] || fail "$1 is missing, and CI skips nothing. $2"

@@ -3,6 +3,7 @@
 use crate::tools;
 use crate::until::until;
 use crate::wire::{self, Answer};
+use procgate_identity::Digest;
 use procgate_policy::Record;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -73,6 +74,9 @@ pub struct Envoy {
 
 /// Port 0, which Envoy takes as any free one, until it has told which.
 const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Those that a policy is in force in: two workers, and the main thread.
+pub const THREADS: u64 = 3;
 
 impl Envoy {
     /// Starts Envoy and waits until it serves, with the policy in force.
@@ -226,6 +230,14 @@ impl Envoy {
     pub fn write_policy(&mut self, policy: impl ToString) {
         self.setup.policy = policy.to_string();
         render(self.folder.path(), &self.setup, self.address);
+    }
+
+    /// Waits until just so many threads count this policy as in force.
+    pub fn await_policy(&self, policy: &Value, threads: u64) {
+        // As a file it ends with a line break.
+        let digest = Digest::of(format!("{policy}\n").as_bytes()).to_string().replace("sha256:", "");
+        let count = || self.metric("procgate_policy_info", &[("sha256", &digest)]);
+        until("the policy's count", || (count() == threads).then_some(()));
     }
 
     /// How many of the policies written so far Envoy could not read, or the plugin has refused.

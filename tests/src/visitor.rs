@@ -18,6 +18,12 @@ pub enum Visitor {
 }
 
 impl Visitor {
+    /// Everybody who may ask, those under the shim in this way.
+    #[must_use]
+    pub const fn all(way: &'static str) -> [Self; 3] {
+        [Self::Approved(way), Self::Shell(way), Self::Neighbour]
+    }
+
     /// What is to become of it.
     #[must_use]
     pub const fn promised(self) -> Reason {

@@ -8,7 +8,7 @@ use super::{eventually, policy};
 use crate::certificates::Authority;
 use crate::netns::Namespace;
 use crate::pod::folder;
-use crate::process::{Finished, Running, run, succeed};
+use crate::process::{Running, run, succeed};
 use crate::program::Program;
 use crate::tokens::Key;
 use crate::tools;
@@ -232,12 +232,6 @@ impl Cluster {
     pub(super) fn proxy_config(&self) -> Value {
         self.mesh.lock().unwrap()["defaultConfig"].clone()
     }
-}
-
-/// What a program that is to succeed has printed.
-pub(super) fn printed(command: &mut Command) -> String {
-    let Finished { stdout, .. } = succeed(command);
-    stdout
 }
 
 fn serve(network: &Namespace, at: Ipv4Addr, authority: &Authority) -> Running {

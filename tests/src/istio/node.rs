@@ -1,6 +1,6 @@
 //! What a node does for a pod: redirect rules, secrets, and Istio's agent, which starts Envoy. No kubelet runs here.
 
-use super::cluster::{Cluster, ISTIOD, SERVERS, printed};
+use super::cluster::{Cluster, ISTIOD, SERVERS};
 use super::eventually;
 use super::mesh_config::merged;
 use crate::netns::Namespace;
@@ -117,8 +117,9 @@ impl Pod<'_> {
         for place in [&tokens, &authority, &folder.join("certificates")] {
             fs::create_dir_all(place).unwrap();
         }
+        let mut asking = cluster.kubectl();
         let token =
-            printed(cluster.kubectl().args(["-n", "shop", "create", "token", app, "--audience", "istio-ca"]));
+            succeed(asking.args(["-n", "shop", "create", "token", app, "--audience", "istio-ca"])).stdout;
         fs::write(tokens.join("istio-token"), token.trim_end()).unwrap();
         fs::write(authority.join("root-cert.pem"), root_certificate(cluster)).unwrap();
         // All names that Envoy may ask for.

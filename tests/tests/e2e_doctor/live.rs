@@ -1,8 +1,7 @@
 //! What the doctor says of a running Envoy, and of a running shim.
 
 use crate::doctor::{Examination, examine};
-use procgate_identity::Digest;
-use procgate_tests::envoy::Envoy;
+use procgate_tests::envoy::{Envoy, THREADS};
 use procgate_tests::pod::{Confinement, Pod, folder};
 use procgate_tests::process::{Running, run};
 use procgate_tests::program::Program;
@@ -12,7 +11,7 @@ use procgate_tests::tools;
 use procgate_tests::until::until;
 use procgate_tests::way::Way;
 use procgate_tests::wire::{get, token_line};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
 use std::process::Command;
 
@@ -21,17 +20,10 @@ fn ask(envoy: &Envoy, more: &[&str]) -> Examination {
     examine(&[&["--admin", &address][..], more].concat())
 }
 
-/// Waits until both workers and the main thread have counted the policy that the proxy was given last.
-fn await_policy(envoy: &Envoy, policy: &Value) {
-    let digest = Digest::of(format!("{policy}\n").as_bytes()).to_string().replace("sha256:", "");
-    let count = || envoy.metric("procgate_policy_info", &[("sha256", &digest)]);
-    until("the policy in all workers", || (count() == 3).then_some(()));
-}
-
 #[test]
 fn a_proxy_at_work_is_found_to_be_well() {
     let proxy = Proxy::start();
-    await_policy(&proxy.envoy, &proxy.policy());
+    proxy.envoy.await_policy(&proxy.policy(), THREADS);
     assert_eq!(ask(&proxy.envoy, &[]).ids("warning"), ["decisions"], "nothing has come through yet");
     assert_eq!(proxy.approved("/charge/1").status, 200);
     assert_eq!(proxy.unidentified("/charge/1").status, 403);
@@ -55,7 +47,7 @@ fn a_policy_that_was_refused_is_noticed_and_a_good_one_after_it_is_in_force() {
     policy["version"] = json!(1);
     policy["rules"][0]["name"] = json!("another");
     proxy.envoy.write_policy(&policy);
-    await_policy(&proxy.envoy, &policy);
+    proxy.envoy.await_policy(&policy, THREADS);
     let in_force = until("nobody to hold the policy before", || {
         let examination = ask(&proxy.envoy, &[]);
         (!examination.ids("warning").contains(&"policy-in-force")).then_some(examination)
@@ -66,7 +58,7 @@ fn a_policy_that_was_refused_is_noticed_and_a_good_one_after_it_is_in_force() {
 #[test]
 fn after_a_crash_the_count_of_workers_is_said_to_be_unsure() {
     let proxy = Proxy::start_with(|setup| setup.wasm = tools::wasm_that_crashes());
-    await_policy(&proxy.envoy, &proxy.policy());
+    proxy.envoy.await_policy(&proxy.policy(), THREADS);
     assert_eq!(proxy.approved_with("/charge/crash", "x-procgate-crash: now\r\n").status, 503);
     until("the worker that crashed to be back", || {
         let _ = proxy.approved("/charge/1");

@@ -3,7 +3,7 @@
 
 use crate::Test;
 use crate::rows::{Row, only_the_approved_program, row};
-use crate::stage::{Stage, built, doctor};
+use crate::stage::{Stage, built, doctor, rendered};
 use libtest_mimic::Failed;
 use procgate_tests::istio::mesh_config::parsed;
 use procgate_tests::istio::{Cluster, PROXY, Visitor, answered, eventually};
@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::chown;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -20,15 +19,9 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("where_the_mesh_looks_hosts_up_by_itself_every_chain_is_judged", dynamic_dns),
 ];
 
-/// The rendered part.
-fn rendered(cluster: &Cluster) -> PathBuf {
-    let module = cluster.module();
-    cluster.render(&cluster.policy(), &["--workload", "app=checkout", "--module", &module]).join("mesh")
-}
-
 /// What people merge into theirs.
 fn part(cluster: &Cluster) -> Result<Value, Failed> {
-    let text = fs::read_to_string(rendered(cluster).join("meshconfig.yaml"))?;
+    let text = fs::read_to_string(rendered(cluster).join("mesh/meshconfig.yaml"))?;
     Ok(parsed(&text)["meshConfig"].take())
 }
 
@@ -58,7 +51,7 @@ fn log(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     assert_eq!(*path, "/dev/stdout");
     *path = json!(log);
     let _configured = Configured::with(cluster, &part);
-    let telemetry = cluster.build(&rendered(cluster));
+    let telemetry = built(cluster, "mesh");
     let stage = Stage::start(cluster, format!("{}\n---\n{telemetry}", built(cluster, "overlays/enforce")));
     only_the_approved_program(&stage, row("http_service"))?;
     eventually("the mesh's own log", || {

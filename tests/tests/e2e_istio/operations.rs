@@ -1,7 +1,7 @@
 //! What is done to a mesh that runs: changes of mode, policy, key and module, and parts of it that are away.
 
 use crate::Test;
-use crate::rows::{ASK_UNLISTED, UNLISTED, row};
+use crate::rows::row;
 use crate::stage::{Stage, built};
 use libtest_mimic::Failed;
 use procgate_tests::istio::{Cluster, SERVERS, Visitor, answered, eventually};
@@ -31,9 +31,8 @@ pub(crate) fn objects(cluster: &Cluster, policy: &Value, options: &[&str]) -> St
 
 /// Whether a visitor gets an answer from a server that the mesh does not list, and whether from an HTTP service.
 fn gets_through(stage: &Stage, visitor: Visitor) -> [bool; 2] {
-    let http = row("http_service");
-    let asked = [(UNLISTED, ASK_UNLISTED), (http.to, http.arguments)];
-    asked.map(|(to, arguments)| answered(&stage.pod.ask(to.parse().unwrap(), arguments, visitor)))
+    let asked = ["unlisted_tcp", "http_service"].map(row);
+    asked.map(|row| answered(&stage.pod.ask(row.to.parse().unwrap(), row.arguments, visitor)))
 }
 
 pub(crate) const APPROVED: Visitor = Visitor::Approved("proxy-v2");

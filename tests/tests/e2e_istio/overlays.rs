@@ -1,8 +1,8 @@
 //! What each overlay does, and what is noticed of a mistake in one.
 
 use crate::Test;
-use crate::rows::{ASK_UNLISTED, ROWS, Row, UNLISTED, only_the_approved_program, row};
-use crate::stage::{Stage, doctor, not_landed};
+use crate::rows::{ROWS, Row, only_the_approved_program, row};
+use crate::stage::{Stage, all_landed, doctor, not_landed};
 use libtest_mimic::Failed;
 use procgate_policy::Reason;
 use procgate_tests::istio::{Cluster, Visit, Visitor};
@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 fn audit(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let stage = Stage::of(cluster, "overlays/audit");
     for row in ROWS {
-        for visitor in row.visitors() {
+        for visitor in Visitor::all(row.carrier) {
             let visit = stage.pod.visit(row.to.parse()?, row.arguments, visitor);
             // A shell asks for HTTP, which not every server here answers: its record is what counts.
             let passes = visit.answered || matches!(visitor, Visitor::Shell(_));
@@ -42,7 +42,7 @@ fn strict(cluster: &Arc<Cluster>) -> Result<(), Failed> {
             only_the_approved_program(&stage, row)?;
             continue;
         }
-        for visitor in row.visitors() {
+        for visitor in Visitor::all(row.carrier) {
             let visit = stage.pod.visit(row.to.parse()?, row.arguments, visitor);
             recorded_as_promised(row, visitor, &visit, !visit.answered)?;
         }
@@ -61,14 +61,14 @@ fn recorded_as_promised(row: &Row, visitor: Visitor, visit: &Visit, fares: bool)
 fn receiver(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let stage = Stage::of(cluster, "overlays/receiver");
     ROWS.iter().try_for_each(|row| only_the_approved_program(&stage, row))?;
-    let missing = not_landed(&stage);
-    if missing.is_empty() { Ok(()) } else { Err(missing.join(", ").into()) }
+    all_landed(&stage)
 }
 
 fn header_only(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let stage = Stage::of(cluster, "overlays/header-only");
     by_header(&stage)?;
-    let other = stage.pod.ask(UNLISTED.parse()?, ASK_UNLISTED, Visitor::Neighbour);
+    let unlisted = row("unlisted_tcp");
+    let other = stage.pod.ask(unlisted.to.parse()?, unlisted.arguments, Visitor::Neighbour);
     if other.stdout.contains("hello") { Ok(()) } else { Err(other.to_string().into()) }
 }
 
@@ -80,7 +80,7 @@ fn traffic_extension(cluster: &Arc<Cluster>) -> Result<(), Failed> {
 fn by_header(stage: &Stage) -> Result<(), Failed> {
     for chain in ["http_service_by_header", "unknown_host_on_an_http_port", "detected_http"] {
         let Row { to, arguments, .. } = row(chain);
-        for visitor in [Visitor::Approved("header"), Visitor::Shell("header"), Visitor::Neighbour] {
+        for visitor in Visitor::all("header") {
             let status = if visitor.promised() == Reason::Allowed { 200 } else { 403 };
             let finished = stage.pod.ask(to.parse()?, arguments, visitor);
             if !finished.to_string().contains(&format!("HTTP/1.1 {status} ")) {

@@ -56,7 +56,7 @@ pub(crate) fn both_ends(cluster: &Arc<Cluster>, interception: Interception) -> R
         visit(&stage.pod, SERVICE.parse()?, ASK, visitor)?;
     }
     // What is not HTTP is judged at the sender alone.
-    for visitor in [Visitor::Approved("proxy-v2"), Visitor::Shell("proxy-v2"), Visitor::Neighbour] {
+    for visitor in Visitor::all("proxy-v2") {
         visit(&stage.pod, SERVICE_TCP.parse()?, ASK_TCP, visitor)?;
     }
 

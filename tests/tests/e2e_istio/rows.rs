@@ -15,13 +15,6 @@ pub(crate) struct Row {
     pub(crate) carrier: &'static str,
 }
 
-impl Row {
-    /// Everybody who may try it.
-    pub(crate) const fn visitors(&self) -> [Visitor; 3] {
-        [Visitor::Approved(self.carrier), Visitor::Shell(self.carrier), Visitor::Neighbour]
-    }
-}
-
 pub(crate) const ROWS: &[Row] = &[
     Row {
         chain: "http_service",
@@ -97,10 +90,6 @@ pub(crate) const ROWS: &[Row] = &[
     },
 ];
 
-/// A server that the mesh does not list.
-pub(crate) const UNLISTED: &str = "10.66.1.99:5555";
-pub(crate) const ASK_UNLISTED: &[&str] = &["gopher://10.66.1.99:5555/_hello"];
-
 /// The row of this name.
 pub(crate) fn row(chain: &str) -> &'static Row {
     ROWS.iter().find(|row| row.chain == chain).unwrap()
@@ -108,7 +97,7 @@ pub(crate) fn row(chain: &str) -> &'static Row {
 
 /// The approved program gets through, and nobody else does.
 pub(crate) fn only_the_approved_program(stage: &Stage, row: &Row) -> Result<(), Failed> {
-    for visitor in row.visitors() {
+    for visitor in Visitor::all(row.carrier) {
         visit(&stage.pod, row.to.parse()?, row.arguments, visitor)?;
     }
     Ok(())

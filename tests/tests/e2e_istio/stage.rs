@@ -1,11 +1,13 @@
 //! A pod under the manifests, and what is found out about it.
 
 use crate::CHECKOUT;
+use libtest_mimic::Failed;
 use procgate_tests::istio::{Cluster, Interception, Sidecar};
 use procgate_tests::process::run;
 use procgate_tests::tools;
 use serde_json::Value;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -49,11 +51,20 @@ impl Drop for Stage {
     }
 }
 
-/// What kustomize makes of a folder of the rendered manifests.
+/// The manifests for this pod, with the cluster's policy.
+pub(crate) fn rendered(cluster: &Cluster) -> PathBuf {
+    cluster.render(&cluster.policy(), &["--workload", "app=checkout", "--module", &cluster.module()])
+}
+
+/// What kustomize makes of a folder of them.
 pub(crate) fn built(cluster: &Cluster, folder: &str) -> String {
-    let module = cluster.module();
-    let rendered = cluster.render(&cluster.policy(), &["--workload", "app=checkout", "--module", &module]);
-    cluster.build(&rendered.join(folder))
+    cluster.build(&rendered(cluster).join(folder))
+}
+
+/// That Envoy has what the patches put into a configuration.
+pub(crate) fn all_landed(stage: &Stage) -> Result<(), Failed> {
+    let missing = not_landed(stage);
+    if missing.is_empty() { Ok(()) } else { Err(missing.join(", ").into()) }
 }
 
 /// What the patches put into a configuration and Envoy does not have.

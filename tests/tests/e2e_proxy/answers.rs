@@ -2,11 +2,12 @@
 
 use procgate_identity::{Carrier, Claims, Digest, Stray};
 use procgate_policy::{Direction, Record};
+use procgate_tests::envoy::THREADS;
 use procgate_tests::proxy::{Proxy, exe};
 use procgate_tests::tokens::SUBJECT;
 use procgate_tests::until::until;
 use procgate_tests::wire::{HOST, Http2, get, token_line};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeSet;
 
 #[test]
@@ -135,30 +136,21 @@ fn decisions_are_counted_by_reason_and_carrier() {
     assert_eq!(count(&[("decision", "deny"), ("reason", "no-identity"), ("carrier", "none"), outbound]), 2);
 }
 
-/// Two workers, and the main thread.
-const THREADS: u64 = 3;
-
 #[test]
 fn the_metrics_count_the_threads_that_have_the_policy_in_force() {
     let mut proxy = Proxy::start();
-    let in_force = |proxy: &Proxy, policy: &Value, threads: u64| {
-        // As a file it ends with a line break.
-        let digest = Digest::of(format!("{policy}\n").as_bytes()).to_string().replace("sha256:", "");
-        let count = || proxy.envoy.metric("procgate_policy_info", &[("sha256", &digest)]);
-        until("the policy's count", || (count() == threads).then_some(()));
-    };
     let first = proxy.policy();
-    in_force(&proxy, &first, THREADS);
+    proxy.envoy.await_policy(&first, THREADS);
     let mut second = first.clone();
     second["mode"] = json!("audit");
     for (now, before) in [(&second, &first), (&first, &second), (&second, &first)] {
         proxy.envoy.write_policy(now);
-        in_force(&proxy, now, THREADS);
-        in_force(&proxy, before, 0);
+        proxy.envoy.await_policy(now, THREADS);
+        proxy.envoy.await_policy(before, 0);
     }
     proxy.envoy.write_policy("{}");
     until("the refusal", || (proxy.envoy.rejected_policies() > 0).then_some(()));
-    in_force(&proxy, &second, THREADS);
+    proxy.envoy.await_policy(&second, THREADS);
 }
 
 #[test]
