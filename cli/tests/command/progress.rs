@@ -51,9 +51,11 @@ fn watched(place: &Place, line: &[&str], feed: impl FnOnce(ChildStdin), sum: &st
     let (mut child, input) = begin(place, line, theirs);
     feed(input);
     child.wait().unwrap();
-    let mut seen = [0; 4_096];
-    let length = ours.read(&mut seen).unwrap();
-    let seen = String::from_utf8_lossy(&seen[..length]);
+    let mut seen = Vec::new();
+    // One read may bring a part. Once nobody has the other end, and all is read, the terminal says so by an error.
+    let ended = ours.read_to_end(&mut seen).unwrap_err();
+    assert_eq!(ended.raw_os_error(), Some(rustix::io::Errno::IO.raw_os_error()));
+    let seen = String::from_utf8_lossy(&seen);
     let sums: Vec<_> = seen.split("\r\u{1b}[K").skip(1).collect();
     assert!(sums.len() >= 2, "{line:?}: {seen:?}");
     assert!(sums[0].ends_with(" a second\r"), "{line:?}: {seen:?}");
