@@ -7,11 +7,10 @@ mod node;
 #[cfg(feature = "yaml")]
 mod yaml;
 
-pub(crate) use node::Node;
+pub(crate) use node::{Items, Node};
 
 use crate::mistake::Mistakes;
 use node::{MAX_DEPTH, MAX_NODES};
-use serde::Deserialize as _;
 
 /// Bytes of a policy. 10,000 rules have about 2 MB; the control plane would not ship much more.
 pub const MAX_POLICY_BYTES: usize = 8 * 1024 * 1024;
@@ -37,10 +36,10 @@ fn text(bytes: &[u8]) -> Result<&str, Mistakes> {
 }
 
 /// Reads JSON (RFC 8259).
-pub(crate) fn from_json(bytes: &[u8]) -> Result<Node<'_>, Mistakes> {
+pub(crate) fn from_json<'d>(bytes: &'d [u8], items: &mut dyn Items) -> Result<Node<'d>, Mistakes> {
     // From bytes, as tokens are read too: one reader in the module instead of two.
     let mut json = serde_json::Deserializer::from_slice(text(bytes)?.as_bytes());
-    Node::deserialize(&mut json)
+    node::read(&mut json, items)
         .and_then(|node| json.end().map(|()| node))
         .map_err(|error| Mistakes::of_document(format!("not JSON that can be a policy: {error}"), remedy()))
 }
@@ -51,6 +50,6 @@ fn remedy() -> String {
 
 /// Reads YAML 1.2, of which JSON is a part.
 #[cfg(feature = "yaml")]
-pub(crate) fn from_yaml(bytes: &[u8]) -> Result<Node<'_>, Mistakes> {
-    yaml::parse(text(bytes)?)
+pub(crate) fn from_yaml<'d>(bytes: &'d [u8], items: &mut dyn Items) -> Result<Node<'d>, Mistakes> {
+    yaml::parse(text(bytes)?, items)
 }

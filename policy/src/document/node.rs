@@ -1,6 +1,5 @@
 //! The tree of a document, whose texts are the document's own wherever they stand there as they are.
 
-use core::cell::Cell;
 use core::fmt;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -56,37 +55,52 @@ impl Node<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Node<'de> {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        NodeSeed { depth_left: MAX_DEPTH, nodes_left: &Cell::new(MAX_NODES) }.deserialize(source)
-    }
+/// Takes the items of long lists as they are read, so that a document of 10,000 rules is never a tree as a whole.
+pub(crate) trait Items {
+    /// Whether this item, the one of this index in the list that this field of the document is, was taken. In the
+    /// tree nothing is left of it but that it was there.
+    fn take(&mut self, field: &str, index: usize, item: &Node<'_>) -> bool;
+}
+
+/// Reads a document, as far as its items are not taken.
+pub(super) fn read<'d, D: Deserializer<'d>>(source: D, items: &mut dyn Items) -> Result<Node<'d>, D::Error> {
+    let reading = &mut Reading { nodes_left: MAX_NODES, items };
+    NodeSeed { depth_left: MAX_DEPTH, field: None, reading }.deserialize(source)
+}
+
+/// What all values of a document share.
+struct Reading<'a> {
+    nodes_left: usize,
+    items: &'a mut dyn Items,
 }
 
 /// Reads one value and those in it, down to [`MAX_DEPTH`] and up to [`MAX_NODES`].
-#[derive(Clone, Copy)]
-struct NodeSeed<'a> {
+struct NodeSeed<'a, 'r> {
     depth_left: usize,
-    nodes_left: &'a Cell<usize>,
+    /// The field of the document that this is the value of.
+    field: Option<&'a str>,
+    reading: &'a mut Reading<'r>,
 }
 
-impl NodeSeed<'_> {
-    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+impl<'r> NodeSeed<'_, 'r> {
+    /// For a value in this one.
+    fn inner<'b, E: de::Error>(&'b mut self, field: Option<&'b str>) -> Result<NodeSeed<'b, 'r>, E> {
         let depth_left = self.depth_left.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
-        Ok(Self { depth_left, ..self })
+        Ok(NodeSeed { depth_left, field, reading: self.reading })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
+impl<'de> DeserializeSeed<'de> for NodeSeed<'_, '_> {
     type Value = Node<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Node<'de>, D::Error> {
-        let left = self.nodes_left.get().checked_sub(1);
-        self.nodes_left.set(left.ok_or_else(|| de::Error::custom("too many values"))?);
+        let left = self.reading.nodes_left.checked_sub(1);
+        self.reading.nodes_left = left.ok_or_else(|| de::Error::custom("too many values"))?;
         source.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for NodeSeed<'_> {
+impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
     type Value = Node<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,20 +147,22 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
         self.deserialize(source)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node<'de>, A::Error> {
-        let inner = self.deeper()?;
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Node<'de>, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(inner)? {
-            list.push(item);
+        while let Some(item) = items.next_element_seed(self.inner(None)?)? {
+            let taken = self.field.is_some_and(|field| self.reading.items.take(field, list.len(), &item));
+            list.push(if taken { Node::Null } else { item });
         }
         Ok(Node::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Node<'de>, A::Error> {
-        let inner = self.deeper()?;
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Node<'de>, A::Error> {
+        let is_document = self.depth_left == MAX_DEPTH;
         let mut object = Vec::new();
         while let Some(Name(name)) = fields.next_key()? {
-            object.push((name, fields.next_value_seed(inner)?));
+            let seed = self.inner(is_document.then_some(name.as_ref()))?;
+            let value = fields.next_value_seed(seed)?;
+            object.push((name, value));
         }
         Ok(Node::Object(object))
     }
@@ -173,6 +189,14 @@ fn whole(value: f64) -> Option<u16> {
 mod tests {
     use super::*;
 
+    struct Whole;
+
+    impl Items for Whole {
+        fn take(&mut self, _: &str, _: usize, _: &Node<'_>) -> bool {
+            false
+        }
+    }
+
     #[test]
     fn only_whole_doubles_are_integers() {
         for (value, expected) in [
@@ -191,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_key_written_twice_is_still_there_twice() {
-        let node: Node = serde_json::from_str(r#"{"a":1,"a":2}"#).unwrap();
+        let mut json = serde_json::Deserializer::from_str(r#"{"a":1,"a":2}"#);
+        let node = read(&mut json, &mut Whole).unwrap();
         assert_eq!(node, Node::Object(vec![("a".into(), Node::Integer(1)), ("a".into(), Node::Integer(2))]));
     }
 }

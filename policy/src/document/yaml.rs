@@ -1,7 +1,7 @@
 //! YAML by way of serde-saphyr, which parses without panics and counts what aliases blow up.
 
-use super::node::{MAX_DEPTH, MAX_NODES};
-use super::{MAX_POLICY_BYTES, Node, remedy};
+use super::node::{self, MAX_DEPTH, MAX_NODES};
+use super::{Items, MAX_POLICY_BYTES, Node, remedy};
 use crate::mistake::Mistakes;
 use serde_saphyr::Options;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
@@ -9,8 +9,9 @@ use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 /// Aliases and anchors in one policy. They save writing a list of digests twice, not more.
 const MAX_ALIASES: usize = 1_000;
 
-pub(super) fn parse(text: &str) -> Result<Node<'_>, Mistakes> {
-    serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
+pub(super) fn parse<'d>(text: &'d str, items: &mut dyn Items) -> Result<Node<'d>, Mistakes> {
+    let read = |yaml: serde_saphyr::Deserializer<'d, '_>| node::read(yaml, items);
+    serde_saphyr::with_deserializer_from_str_with_options(text, options(), read).map_err(|error| {
         let problem = error.to_string();
         // Only the first line: the others draw the place into a copy of the document.
         let problem = problem.lines().next().unwrap_or_default();

@@ -150,7 +150,7 @@ impl RawPolicy {
     /// Every mistake of form; what a well-formed document means is checked by
     /// [`Policy::new`](crate::Policy::new).
     pub fn from_json(bytes: &[u8]) -> Result<Self, Mistakes> {
-        read::policy(&document::from_json(bytes)?)
+        read::policy(|items| document::from_json(bytes, items))
     }
 
     /// Reads YAML, of which JSON is a part.
@@ -159,6 +159,6 @@ impl RawPolicy {
     /// As [`RawPolicy::from_json`].
     #[cfg(feature = "yaml")]
     pub fn from_yaml(bytes: &[u8]) -> Result<Self, Mistakes> {
-        read::policy(&document::from_yaml(bytes)?)
+        read::policy(|items| document::from_yaml(bytes, items))
     }
 }

@@ -7,8 +7,8 @@ use super::lint::lint;
 use super::lists::{digest, labels, name, text};
 use super::read_rule::rule;
 use super::reader::{At, Fields, Reader, quoted};
-use super::{Mode, RawDestination, RawJwk, RawKey, RawPolicy, RawProcess, RawTrust};
-use crate::document::Node;
+use super::{Mode, RawDestination, RawJwk, RawKey, RawPolicy, RawProcess, RawRule, RawTrust};
+use crate::document::{Items, Node};
 use crate::mistake::Mistakes;
 use procgate_identity::Algorithm;
 
@@ -22,13 +22,53 @@ macro_rules! list {
 }
 pub(super) use list;
 
-/// Reads the document.
-pub(super) fn policy(document: &Node) -> Result<RawPolicy, Mistakes> {
-    let mut reader = Reader::default();
-    let policy = top(&mut reader, At::Top, document);
-    reader.finish(policy)
+/// Reads the policy whose tree this makes of what is left when the lists have taken their items.
+pub(super) fn policy<'d>(
+    tree: impl FnOnce(&mut dyn Items) -> Result<Node<'d>, Mistakes>,
+) -> Result<RawPolicy, Mistakes> {
+    let mut lists = Lists::default();
+    let tree = tree(&mut lists)?;
+    lists.finish(&tree)
 }
 
+/// The lists of a policy that may be long, and the mistakes in them.
+#[derive(Default)]
+struct Lists {
+    reader: Reader,
+    processes: Vec<RawProcess>,
+    destinations: Vec<RawDestination>,
+    rules: Vec<RawRule>,
+}
+
+impl Items for Lists {
+    fn take(&mut self, field: &str, index: usize, item: &Node<'_>) -> bool {
+        let reader = &mut self.reader;
+        let at = At::Top.field(field);
+        let at = at.item(index);
+        match field {
+            "processes" if index < MAX_PROCESSES => self.processes.extend(process(reader, at, item)),
+            "destinations" if index < MAX_DESTINATIONS => {
+                self.destinations.extend(destination(reader, at, item));
+            }
+            "rules" if index < MAX_RULES => self.rules.extend(rule(reader, at, item)),
+            // Too many, which is said when all have been counted.
+            "processes" | "destinations" | "rules" => {}
+            _ => return false,
+        }
+        true
+    }
+}
+
+impl Lists {
+    #[inline(never)]
+    fn finish(self, tree: &Node) -> Result<RawPolicy, Mistakes> {
+        let Self { mut reader, processes, destinations, rules } = self;
+        let policy = top(&mut reader, At::Top, tree);
+        reader.finish(policy.map(|policy| RawPolicy { processes, destinations, rules, ..policy }))
+    }
+}
+
+/// The policy without what its lists have taken.
 #[inline(never)]
 fn top(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPolicy> {
     let known = &["version", "mode", "forward", "trust", "processes", "destinations", "rules", "lint"];
@@ -43,12 +83,24 @@ fn top(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPolicy> {
     );
     let forward = reader.optional(at, fields, "forward", truth).unwrap_or_default();
     let trust = reader.required(at, fields, "trust", "write the trust domain and its public keys", trust);
-    let processes = list!(reader, at, fields, "processes", 0..=MAX_PROCESSES, process);
-    let destinations = list!(reader, at, fields, "destinations", 0..=MAX_DESTINATIONS, destination);
-    let rules = list!(reader, at, fields, "rules", 0..=MAX_RULES, rule);
+    for (name, most) in
+        [("processes", MAX_PROCESSES), ("destinations", MAX_DESTINATIONS), ("rules", MAX_RULES)]
+    {
+        reader.optional(at, fields, name, |reader, at, node| {
+            reader.list(at, node, 0..=most, |_, _, _| Some(()))
+        });
+    }
     let lint = reader.optional(at, fields, "lint", lint).unwrap_or_default();
     version?;
-    Some(RawPolicy { mode: mode?, forward, trust: trust?, processes, destinations, rules, lint })
+    Some(RawPolicy {
+        mode: mode?,
+        forward,
+        trust: trust?,
+        processes: Vec::new(),
+        destinations: Vec::new(),
+        rules: Vec::new(),
+        lint,
+    })
 }
 
 fn version(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<()> {
