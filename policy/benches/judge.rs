@@ -64,7 +64,11 @@ fn spread(policy: &Policy, count: usize, connections: usize) -> Vec<(VerifiedIde
             let index = step * 7_919 % count;
             let claims = Claims { exe: digest(&index.to_string()), ..claims() };
             let address = format!("10.{}.{}.9:8080", index / 256, index % 256);
-            (identity(policy, &claims), format!("d{index}.shop.svc.cluster.local:8080"), address)
+            (
+                identity(policy.trusted_keys(), &claims),
+                format!("d{index}.shop.svc.cluster.local:8080"),
+                address,
+            )
         })
         .collect()
 }

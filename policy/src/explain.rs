@@ -2,11 +2,14 @@
 //! conditions do not hold.
 //!
 //! This walks all rules and shares nothing with the index but the verdict it is given: for people
-//! who ask about one connection, not for the proxy.
+//! who ask about one connection, not for the proxy. The verdict is the judge's, about the part of the policy
+//! that concerns the speaker: to make all of it ready to judge would take longer than everything else.
 
+use crate::checked::CheckedPolicy;
 use crate::connection::{Destination, Http, Presented};
 use crate::index::{Specificity, specificity};
 use crate::judge::{Finding, judge};
+use crate::mistake::Mistakes;
 use crate::model::{Model, NamedDestination, Rule, Selector, Source};
 use crate::pattern::{Host, RequestPath};
 use crate::policy::Policy;
@@ -117,77 +120,101 @@ impl fmt::Display for Failed<'_> {
 }
 
 /// Judges one connection and holds it against every rule.
-#[must_use]
+///
+/// # Errors
+/// The part of the policy that concerns the speaker cannot be made ready to judge, though the whole was checked.
 pub fn explain<'p>(
-    policy: &'p Policy,
+    policy: &'p CheckedPolicy,
     presented: Presented<'_>,
     destination: &Destination<'_>,
-) -> Explanation<'p> {
-    let finding = judge(policy, presented, destination).finding;
-    match presented {
-        Presented::Verified(identity) => of_rules(policy, finding, Some(identity.claims()), destination),
-        Presented::Absent => of_rules(policy, finding, None, destination),
-        Presented::Refused(_) | Presented::PeerMismatch(_) | Presented::Fault(_) => {
-            before_rules(finding, &entries(policy.model(), destination))
-        }
-    }
+) -> Result<Explanation<'p>, Mistakes> {
+    let (claims, reaches_rules) = match presented {
+        Presented::Verified(identity) => (Some(identity.claims()), true),
+        Presented::Absent => (None, true),
+        Presented::Refused(_) | Presented::PeerMismatch(_) | Presented::Fault(_) => (None, false),
+    };
+    let model = policy.model();
+    let part = Policy::new(&policy.part(claims, destination))?;
+    let finding = model.own(judge(&part, presented, destination).finding);
+    let processes = recognised(&part, claims).filter(|_| reaches_rules);
+    Ok(Explanation::new(model, finding, processes.as_deref(), claims, destination))
 }
 
-/// As [`explain`], for claims that are taken for verified.
+/// As [`explain`], of a policy that is ready to judge, for claims that are taken for verified.
 pub(crate) fn explain_claims<'p>(
-    policy: &'p Policy,
-    claims: Option<&Claims>,
-    destination: &Destination<'_>,
-) -> Explanation<'p> {
-    let identity = policy.resolve_claims(claims);
-    let resolved = policy.resolve_destination(destination);
-    let finding = policy.decide(&identity, &resolved, destination.http).finding;
-    of_rules(policy, finding, claims, destination)
-}
-
-fn of_rules<'p>(
     policy: &'p Policy,
     finding: Finding<'p>,
     claims: Option<&Claims>,
     destination: &Destination<'_>,
 ) -> Explanation<'p> {
-    let model = policy.model();
-    let entries = entries(model, destination);
-    let processes = match claims.map(|claims| policy.index().processes.identify(claims)) {
-        Some(Err(_)) => return before_rules(finding, &entries),
-        Some(Ok(processes)) => {
-            processes.iter().filter_map(|process| usize::try_from(*process).ok()).collect()
-        }
-        None => Vec::new(),
-    };
-    let case = Case { model, claims, processes, entries, destination };
-    let mut rules = Vec::new();
-    let mut nearest: Option<(usize, Specificity, &str)> = None;
-    for rule in &model.rules {
-        let failed = case.failed(rule);
-        if rule.effect == Effect::Allow {
-            let candidate = (failed.len(), specificity(rule), rule.name.as_str());
-            let nearer = |best: &(usize, Specificity, &str)| (candidate.0, &candidate.1) < (best.0, &best.1);
-            if nearest.as_ref().is_none_or(nearer) {
-                nearest = Some(candidate);
-            }
-        }
-        rules.push(ExplainedRule { name: &rule.name, effect: rule.effect, failed });
+    Explanation::new(policy.model(), finding, recognised(policy, claims).as_deref(), claims, destination)
+}
+
+/// The processes that somebody with these claims is, none for nobody; nothing where it is denied for what it is.
+fn recognised<'p>(policy: &'p Policy, claims: Option<&Claims>) -> Option<Vec<&'p str>> {
+    let Some(claims) = claims else { return Some(Vec::new()) };
+    let numbers = policy.index().processes.identify(claims).ok()?;
+    let places = numbers.into_iter().filter_map(|number| usize::try_from(number).ok());
+    let processes = places.filter_map(|place| policy.model().processes.get(place));
+    Some(processes.map(|process| process.name.as_str()).collect())
+}
+
+impl Model {
+    /// The destinations of the policy that a connection goes to, with their places.
+    pub(crate) fn entries(&self, destination: &Destination<'_>) -> Vec<(usize, &NamedDestination)> {
+        self.destinations.iter().enumerate().filter(|(_, entry)| goes_to(entry, destination)).collect()
     }
-    let nearest = nearest.filter(|_| finding.rule.is_none()).map(|(_, _, name)| name);
-    Explanation { finding, destinations: names(&case.entries), rules, nearest }
+
+    /// What was found about a part of this policy, in the names of the whole.
+    fn own(&self, finding: Finding<'_>) -> Finding<'_> {
+        let rule = |name: &str| self.rules.iter().map(|rule| rule.name.as_str()).find(|rule| *rule == name);
+        let mut processes = self.processes.iter().map(|process| process.name.as_str());
+        Finding {
+            mode: finding.mode,
+            reason: finding.reason,
+            detail: finding.detail,
+            process: finding.process.and_then(|name| processes.find(|process| *process == name)),
+            rule: finding.rule.and_then(rule),
+            nearest: finding.nearest.and_then(rule),
+        }
+    }
 }
 
-fn before_rules<'p>(finding: Finding<'p>, entries: &[(usize, &'p NamedDestination)]) -> Explanation<'p> {
-    Explanation { finding, destinations: names(entries), rules: Vec::new(), nearest: None }
-}
-
-fn entries<'p>(model: &'p Model, destination: &Destination<'_>) -> Vec<(usize, &'p NamedDestination)> {
-    model.destinations.iter().enumerate().filter(|(_, entry)| goes_to(entry, destination)).collect()
-}
-
-fn names<'p>(entries: &[(usize, &'p NamedDestination)]) -> Vec<&'p str> {
-    entries.iter().map(|(_, entry)| entry.name.as_str()).collect()
+impl<'p> Explanation<'p> {
+    /// Holds every rule against a connection of these processes; no rule, where it was denied before any.
+    fn new(
+        model: &'p Model,
+        finding: Finding<'p>,
+        processes: Option<&[&str]>,
+        claims: Option<&Claims>,
+        destination: &Destination<'_>,
+    ) -> Self {
+        let entries = model.entries(destination);
+        let destinations = entries.iter().map(|(_, entry)| entry.name.as_str()).collect();
+        let Some(named) = processes else {
+            return Self { finding, destinations, rules: Vec::new(), nearest: None };
+        };
+        let processes = model.processes.iter().enumerate();
+        let processes = processes.filter(|(_, process)| named.contains(&process.name.as_str()));
+        let processes = processes.map(|(place, _)| place).collect();
+        let case = Case { model, claims, processes, entries, destination };
+        let mut rules = Vec::with_capacity(model.rules.len());
+        let mut nearest: Option<(usize, Specificity, &str)> = None;
+        for rule in &model.rules {
+            let failed = case.failed(rule);
+            if rule.effect == Effect::Allow {
+                let candidate = (failed.len(), specificity(rule), rule.name.as_str());
+                let nearer =
+                    |best: &(usize, Specificity, &str)| (candidate.0, &candidate.1) < (best.0, &best.1);
+                if nearest.as_ref().is_none_or(nearer) {
+                    nearest = Some(candidate);
+                }
+            }
+            rules.push(ExplainedRule { name: &rule.name, effect: rule.effect, failed });
+        }
+        let nearest = nearest.filter(|_| finding.rule.is_none()).map(|(_, _, name)| name);
+        Self { finding, destinations, rules, nearest }
+    }
 }
 
 fn goes_to(entry: &NamedDestination, destination: &Destination<'_>) -> bool {

@@ -12,6 +12,7 @@
 //! There is no clock, no I/O and no environment in here.
 
 mod check;
+mod checked;
 mod connection;
 pub mod diff;
 mod document;
@@ -30,13 +31,14 @@ mod reason;
 mod record;
 mod resolve;
 
+pub use checked::CheckedPolicy;
 pub use connection::{Destination, Http, Presented};
 pub use document::MAX_POLICY_BYTES;
 pub use judge::{Denial, Finding, Judgement, Permit, Verdict, judge};
 pub use mistake::{MAX_MISTAKES, Mistake, Mistakes};
-pub use model::{Key, Model, NamedDestination, Process, Rule, Selector, Source};
+pub use model::{Key, Model, NamedDestination, Needs, Process, Rule, Selector, Source};
 pub use pattern::{Cidr, HostPattern, MAX_SEGMENTS, PathPattern, PortRange, Segment, clear_path, host_name};
-pub use policy::{Needs, Policy};
+pub use policy::Policy;
 pub use raw::{
     Effect, MAX_CIDRS, MAX_DESTINATIONS, MAX_DIGESTS, MAX_HOSTS, MAX_METHODS, MAX_NAMES, MAX_PATHS,
     MAX_PORTS, MAX_PROCESSES, MAX_RULES, MAX_SUPPRESSIONS, MAX_TEXT, Mode, RawDestination, RawFrom, RawJwk,

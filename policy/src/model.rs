@@ -30,6 +30,12 @@ impl Model {
         self.trusted.domain()
     }
 
+    /// The keys that tokens are verified with.
+    #[must_use]
+    pub const fn trusted_keys(&self) -> &TrustedKeys {
+        &self.trusted
+    }
+
     /// The trusted keys, in the order of the document.
     #[must_use]
     pub fn keys(&self) -> &[Key] {
@@ -53,6 +59,35 @@ impl Model {
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
+
+    /// What has to be found out about a connection.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let any_rule = |asks: fn(&Rule) -> bool| self.rules.iter().any(asks);
+        let any_destination = |has: fn(&NamedDestination) -> bool| self.destinations.iter().any(has);
+        Needs {
+            host: any_destination(|destination| !destination.hosts.is_empty()),
+            address: any_destination(|destination| !destination.cidrs.is_empty())
+                || any_rule(|rule| !rule.ports.is_empty()),
+            method: any_rule(|rule| !rule.methods.is_empty()),
+            path: any_rule(|rule| !rule.paths.is_empty()),
+        }
+    }
+}
+
+/// What a caller has to find out about a connection for this policy. Whatever is not needed may be
+/// left out of the [`Destination`](crate::Destination) without changing any verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Some destination has host patterns.
+    pub host: bool,
+    /// Some destination has address ranges, or some rule has ports.
+    pub address: bool,
+    /// Some rule has methods. Method and path come together in [`Http`](crate::Http): where one is
+    /// needed and the other is not, the other may be empty.
+    pub method: bool,
+    /// Some rule has paths.
+    pub path: bool,
 }
 
 /// A trusted key and the subjects it may sign for.

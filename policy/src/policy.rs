@@ -3,7 +3,7 @@
 use crate::check::check;
 use crate::index::Index;
 use crate::mistake::Mistakes;
-use crate::model::Model;
+use crate::model::{Model, Needs};
 use crate::raw::{Mode, RawPolicy};
 use procgate_identity::{Digest, TrustedKeys};
 
@@ -14,21 +14,6 @@ pub struct Policy {
     index: Index,
     sha256: Digest,
     needs: Needs,
-}
-
-/// What a caller has to find out about a connection for this policy. Whatever is not needed may be
-/// left out of the [`Destination`](crate::Destination) without changing any verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Needs {
-    /// Some destination has host patterns.
-    pub host: bool,
-    /// Some destination has address ranges, or some rule has ports.
-    pub address: bool,
-    /// Some rule has methods. Method and path come together in [`Http`](crate::Http): where one is
-    /// needed and the other is not, the other may be empty.
-    pub method: bool,
-    /// Some rule has paths.
-    pub path: bool,
 }
 
 impl Policy {
@@ -68,25 +53,10 @@ impl Policy {
         Self::build(raw, Digest::of(&json))
     }
 
-    /// Checks and compiles what this policy became by an edit. Its digest is of no text, but another than this
-    /// one's: to write 10,000 rules as JSON only for that takes as long as to check them.
-    ///
-    /// # Errors
-    /// Every mistake of meaning.
-    pub(crate) fn edited(&self, raw: &RawPolicy) -> Result<Self, Mistakes> {
-        Self::build(raw, Digest::of(self.sha256.as_bytes()))
-    }
-
     fn build(raw: &RawPolicy, sha256: Digest) -> Result<Self, Mistakes> {
         let model = check(raw)?;
         let index = Index::new(&model);
-        let asked = index.looks_at();
-        let needs = Needs {
-            host: index.destinations.looks_at_hosts(),
-            address: index.destinations.looks_at_addresses() || asked.ports,
-            method: asked.methods,
-            path: asked.paths,
-        };
+        let needs = model.needs();
         Ok(Self { model, index, sha256, needs })
     }
 

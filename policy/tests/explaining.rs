@@ -5,12 +5,12 @@ mod support;
 
 use procgate_identity::{Claims, Labels};
 use procgate_policy::explain::{Explanation, Failed, explain};
-use procgate_policy::{Destination, Http, Policy, Presented, Reason};
-use support::{claims, digest, identity, policy};
+use procgate_policy::{CheckedPolicy, Destination, Http, Presented, RawPolicy, Reason};
+use support::{claims, digest, identity, text};
 
-fn shop(rules: &str) -> Policy {
+fn shop(rules: &str) -> CheckedPolicy {
     let (checkout, other) = (digest("checkout"), digest("other"));
-    policy(
+    let text = text(
         "enforce",
         &format!(
             r#""processes":[{{"name":"checkout","exe":["{checkout}"]}},{{"name":"other","exe":["{other}"]}}],
@@ -19,7 +19,8 @@ fn shop(rules: &str) -> Policy {
                                {{"name":"far","cidrs":["192.0.2.0/24"]}}],
                "rules":[{rules}]"#
         ),
-    )
+    );
+    CheckedPolicy::new(RawPolicy::from_json(text.as_bytes()).unwrap()).unwrap()
 }
 
 fn request() -> Destination<'static> {
@@ -34,8 +35,8 @@ fn request() -> Destination<'static> {
 fn failed(rule: &str, destination: &Destination<'_>) -> Vec<String> {
     let policy = shop(&format!(r#"{{"name":"r","allow":{rule}}}"#));
     let labels = Labels::from_pairs([("seg", "pci")]).unwrap();
-    let identity = identity(&policy, &Claims { labels, ..claims() });
-    let explained = explain(&policy, Presented::Verified(&identity), destination);
+    let identity = identity(policy.model().trusted_keys(), &Claims { labels, ..claims() });
+    let explained = explain(&policy, Presented::Verified(&identity), destination).unwrap();
     let failed = &explained.rules[0].failed;
     assert_eq!(explained.finding.reason == Reason::Allowed, failed.is_empty(), "{explained:?}");
     failed.iter().map(ToString::to_string).collect()
@@ -92,17 +93,18 @@ fn the_nearest_rule_is_the_one_that_fails_fewest_conditions() {
            {"name":"one-off","allow":{"from":{"process":"other"}}},
            {"name":"deny-one-off","deny":{"to":{"ports":[1]}}}"#,
     );
-    let identity = identity(&policy, &claims());
+    let identity = identity(policy.model().trusted_keys(), &claims());
     let Explanation { finding, destinations, rules, nearest } =
-        explain(&policy, Presented::Verified(&identity), &request());
+        explain(&policy, Presented::Verified(&identity), &request()).unwrap();
     assert_eq!(finding.reason, Reason::NoMatchingRule);
     assert_eq!((nearest, destinations), (Some("one-off"), vec!["payments"]));
     assert_eq!(rules.iter().map(|rule| rule.failed.len()).collect::<Vec<_>>(), [2, 1, 1]);
     assert!(
         explain(&policy, Presented::Absent, &request())
+            .unwrap()
             .rules
             .iter()
             .any(|rule| rule.failed == [Failed::NoIdentity])
     );
-    assert_eq!(explain(&policy, Presented::Fault("x"), &request()).rules, []);
+    assert_eq!(explain(&policy, Presented::Fault("x"), &request()).unwrap().rules, []);
 }

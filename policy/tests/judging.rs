@@ -26,7 +26,7 @@ fn things(rules: &str) -> String {
 }
 
 fn find<'p>(policy: &'p Policy, claims: &Claims, destination: Destination<'_>) -> Finding<'p> {
-    judge(policy, Presented::Verified(&identity(policy, claims)), &destination).finding
+    judge(policy, Presented::Verified(&identity(policy.trusted_keys(), claims)), &destination).finding
 }
 
 fn to(host: &str) -> Destination<'_> {
@@ -222,7 +222,7 @@ fn a_destination_that_meets_every_set_of_labels_meets_the_largest() {
 #[test]
 fn what_was_looked_up_under_one_policy_decides_nothing_under_another() {
     let (one, other) = (shop(PAYS), shop(r#"{"name":"any","allow":{}}"#));
-    let identity = identity(&one, &claims());
+    let identity = identity(one.trusted_keys(), &claims());
     let source = one.resolve_identity(Presented::Verified(&identity));
     let destination = one.resolve_destination(&to("payments.shop"));
     assert_eq!(one.decide(&source, &destination, None).finding.reason, Reason::Allowed);

@@ -88,7 +88,7 @@ fn a_record_says_what_was_decided_about_whom_and_why() {
                "rules":[{{"name":"get","allow":{{"from":{{"process":"checkout"}},"to":{{"methods":["GET"]}}}}}}]"#
         ),
     );
-    let identity = identity(&policy, &claims());
+    let identity = identity(policy.trusted_keys(), &claims());
     let destination = Destination {
         host: Some("Pay.example:80"),
         address: Some("10.4.0.1:8080".parse().unwrap()),
@@ -123,7 +123,8 @@ fn what_a_peer_chose_is_cut_and_escaped() {
     let long = evil.repeat(1_000);
     let stray = Some(Stray { path: evil.into(), digest: None });
     let labels = Labels::from_pairs([("\u{202e}\"", evil)]).unwrap();
-    let identity = identity(&policy, &Claims { name: evil.repeat(9), stray, labels, ..claims() });
+    let identity =
+        identity(policy.trusted_keys(), &Claims { name: evil.repeat(9), stray, labels, ..claims() });
     let destination =
         Destination { host: Some(&long), address: None, http: Some(Http { method: &long, path: &long }) };
     let judgement = judge(&policy, Presented::Verified(&identity), &destination);
@@ -150,7 +151,7 @@ fn the_longest_record_that_is_written_can_be_read() {
     let labels = Labels::from_pairs((0..4).map(label)).unwrap();
     let long = "\u{7f}".repeat(512);
     let stray = Some(Stray { path: long.clone(), digest: Some(digest("stray")) });
-    let identity = identity(&policy, &Claims { name: long, stray, labels, ..claims() });
+    let identity = identity(policy.trusted_keys(), &Claims { name: long, stray, labels, ..claims() });
     let destination =
         Destination { host: Some(&worst), address: None, http: Some(Http { method: &worst, path: &worst }) };
     let judgement = judge(&policy, Presented::Fault(&worst), &destination);

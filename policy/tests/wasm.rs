@@ -32,7 +32,7 @@ fn charge(host: &'static str, path: &'static str) -> Destination<'static> {
 #[wasm_bindgen_test]
 fn an_allowed_request_proceeds_and_others_do_not() {
     let (shop, destination) = (shop(), charge("a.pay.example", "/charge/1"));
-    let known = identity(&shop, &claims());
+    let known = identity(shop.trusted_keys(), &claims());
     let allowed = judge(&shop, Presented::Verified(&known), &destination);
     assert!(matches!(allowed.verdict, Verdict::Proceed(_)));
     assert_eq!(allowed.finding.rule, Some("pays"));
@@ -74,7 +74,7 @@ fn ten_thousand_rules_fit_into_32_bits_of_address() {
         rules.join(",")
     );
     let policy = Policy::from_json(text.as_bytes()).unwrap();
-    let known = identity(&policy, &claims());
+    let known = identity(policy.trusted_keys(), &claims());
     let judgement = judge(&policy, Presented::Verified(&known), &charge("any", "/8079/x"));
     assert_eq!((judgement.finding.reason, judgement.finding.rule), (Reason::Allowed, Some("r8079")));
 }

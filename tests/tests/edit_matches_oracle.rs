@@ -11,7 +11,7 @@
 
 use procgate_policy::diff::{ChangeKind, diff};
 use procgate_policy::edit::{Edit, NoEdit, allow};
-use procgate_policy::{Destination, Policy, RawPolicy};
+use procgate_policy::{CheckedPolicy, Destination, Policy, RawPolicy};
 use procgate_tests::generated::{Dice, IDENTITIES, connection, identities, key, policy, trust};
 use procgate_tests::oracle::{self, Speaker};
 use std::collections::BTreeMap;
@@ -20,23 +20,21 @@ const POLICIES: u64 = 250;
 const CONNECTIONS: usize = 12;
 
 fn check(before: &RawPolicy, edit: &Edit, speaker: Speaker<'_>, destination: &Destination<'_>) {
-    assert_eq!(oracle::judge(&edit.policy, speaker, destination).reason, "allowed");
-    let written = serde_json::to_vec(&edit.policy).unwrap();
-    assert_eq!(RawPolicy::from_json(&written).unwrap(), edit.policy, "what is added can be written");
+    let edited = edit.applied_to(before);
+    assert_eq!(oracle::judge(&edited, speaker, destination).reason, "allowed");
+    let written = serde_json::to_vec(&edited).unwrap();
+    assert_eq!(RawPolicy::from_json(&written).unwrap(), edited, "what is added can be written");
     assert!(!edit.steps.is_empty());
     if edit.steps.iter().any(|step| step.at.starts_with("processes")) {
         // Of another process, all that rules allow it is new; the edit says so.
         assert!(!edit.broad.is_empty());
         return;
     }
-    let policies = [before, &edit.policy].map(|raw| Policy::new(raw).unwrap());
+    let policies = [before, &edited].map(|raw| Policy::new(raw).unwrap());
     let difference = diff(&policies[0], &policies[1]).unwrap();
     assert_eq!(difference.undecided, []);
     let last = edit.steps.last().unwrap();
-    let rule = match &last.of {
-        Some(rule) => rule.clone(),
-        None => edit.policy.rules.last().unwrap().name.clone(),
-    };
+    let rule = last.of().unwrap_or_else(|| &edited.rules.last().unwrap().name);
     assert!(difference.changes.iter().any(|change| change.kind() == ChangeKind::NewlyAllowed));
     for change in &difference.changes {
         assert_ne!(change.kind(), ChangeKind::NewlyDenied, "{change:?}");
@@ -52,14 +50,14 @@ fn what_is_proposed_allows_the_connection_and_is_all_that_allows_anything_new() 
     for case in 1..=POLICIES {
         let dice = &mut Dice(case);
         let raw = policy(dice, &trust());
-        let compiled = Policy::new(&raw).unwrap();
+        let checked = CheckedPolicy::new(raw.clone()).unwrap();
         for _ in 0..CONNECTIONS {
             let identity = &identities[dice.below(IDENTITIES as u64) as usize];
             let claims = (!dice.chance(15)).then(|| identity.claims());
             let speaker = claims.map_or(Speaker::Nobody, Speaker::Known);
             let destination = connection(dice);
             let expected = oracle::judge(&raw, speaker, &destination);
-            let proposed = allow(&raw, &compiled, claims, &destination);
+            let proposed = allow(&checked, claims, &destination);
             let outcome = match &proposed {
                 Ok(edit) => {
                     check(&raw, edit, speaker, &destination);

@@ -15,7 +15,7 @@ use procgate_identity::{Refusal, RefusalReason};
 use procgate_policy::explain::explain;
 use procgate_policy::lint::{Circumstances, LintFinding, LintId, lint};
 use procgate_policy::{
-    Destination, Effect, Finding, Mode, Policy, Presented, RawPolicy, Reason, Verdict, judge,
+    CheckedPolicy, Destination, Effect, Finding, Mode, Policy, Presented, RawPolicy, Reason, Verdict, judge,
 };
 use procgate_tests::generated::{Dice, IDENTITIES, connection, identities, key, policy, trust};
 use procgate_tests::oracle::{self, Expected, Speaker};
@@ -48,12 +48,12 @@ fn needed<'a>(policy: &Policy, destination: &Destination<'a>) -> Destination<'a>
 /// An explanation must tell the same story: the deciding rule fails no condition, a denial for want
 /// of a rule means that every allow fails one.
 fn check_explanation(
-    policy: &Policy,
+    policy: &CheckedPolicy,
     presented: Presented<'_>,
     destination: &Destination<'_>,
     expected: &Expected,
 ) -> Result<(), String> {
-    let explained = explain(policy, presented, destination);
+    let explained = explain(policy, presented, destination).map_err(|mistakes| mistakes.to_string())?;
     if as_expected(&explained.finding) != *expected {
         return Err(format!("{:?}", explained.finding));
     }
@@ -110,7 +110,8 @@ fn the_judge_says_what_the_oracle_says() {
                 policy_text()
             );
             if case % 4 == 0 {
-                check_explanation(&policy, presented, &destination, &expected).unwrap_or_else(|what| {
+                let checked = CheckedPolicy::new(raw.clone()).unwrap();
+                check_explanation(&checked, presented, &destination, &expected).unwrap_or_else(|what| {
                     panic!("case {case}: {what}\n{}\n{speaker:?}\n{destination:?}", policy_text())
                 });
             }

@@ -1,14 +1,14 @@
 //! Expected verdicts, from a file.
 
 use super::question::{Question, http};
+use super::speaker;
 use super::speaker::{Speaker, SpeakerArgs};
-use super::{document::Document, speaker};
 use crate::failure::{Failure, Problem};
 use crate::files;
 use core::fmt::Display;
 use core::net::SocketAddr;
 use procgate_identity::{Digest, DigestError};
-use procgate_policy::Reason;
+use procgate_policy::{Model, Reason};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -147,7 +147,7 @@ fn wrong(path: &Path, place: &str, what: impl Display) -> Problem {
 
 impl Case {
     /// The connection, as a question to this policy.
-    pub(super) fn question(&self, document: &Document) -> Result<Question, Problem> {
+    pub(super) fn question(&self, policy: &Model) -> Result<Question, Problem> {
         let Whereto { host, address, method, path } = &self.to;
         let question = |speaker| Question {
             speaker,
@@ -157,13 +157,13 @@ impl Case {
             decided: None,
             unread: Vec::new(),
         };
-        let speaker = self.from.speaker(document, *address);
+        let speaker = self.from.speaker(policy, *address);
         speaker.map(question).map_err(|problem| problem.at(format!("the case {}", self.name)))
     }
 }
 
 impl Who {
-    fn speaker(&self, document: &Document, to: Option<SocketAddr>) -> Result<Speaker, Problem> {
+    fn speaker(&self, policy: &Model, to: Option<SocketAddr>) -> Result<Speaker, Problem> {
         let others = self.process.is_some() || self.exe.is_some();
         if self.unidentified {
             let both = || Problem::new("both unidentified and somebody").next("keep one of the two");
@@ -185,6 +185,6 @@ impl Who {
             service_account: self.service_account.clone(),
             labels: self.labels.clone().into_iter().collect(),
         };
-        SpeakerArgs::from(described).resolve(document, to)
+        SpeakerArgs::from(described).resolve(policy, to)
     }
 }

@@ -4,7 +4,7 @@ use super::lines::Lines;
 use crate::failure::{Failure, Problem};
 use crate::files;
 use crate::yaml::unfilled;
-use procgate_policy::{Mistake, Mistakes, Policy, RawPolicy};
+use procgate_policy::{CheckedPolicy, Mistake, Mistakes, Policy, RawPolicy};
 use std::path::Path;
 
 /// A policy as it is written and as it is judged by.
@@ -22,6 +22,12 @@ pub(crate) fn load(path: &Path) -> Result<Document, Failure> {
 /// The same, of a file that was read already.
 pub(super) fn of_text(bytes: &[u8], path: &Path) -> Result<Document, Failure> {
     parse(bytes, path).map_err(|mistakes| failure(path, bytes, &mistakes))
+}
+
+/// A policy for a verb that asks it about single connections, of a file that was read already.
+pub(super) fn checked(bytes: &[u8], path: &Path) -> Result<CheckedPolicy, Failure> {
+    let checked = as_written(bytes, path).and_then(CheckedPolicy::new);
+    checked.map_err(|mistakes| failure(path, bytes, &mistakes))
 }
 
 /// Whether the file is taken as JSON.

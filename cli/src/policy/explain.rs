@@ -1,6 +1,6 @@
 //! `procgate policy explain`: what a policy says about one connection, and why.
 
-use super::document::{self, Document};
+use super::document;
 use super::proposal::{Proposal, no_patch};
 use super::question::{Question, QuestionArgs};
 use super::speaker::Speaker;
@@ -12,7 +12,7 @@ use core::fmt;
 use core::mem::ManuallyDrop;
 use procgate_policy::edit::NoEdit;
 use procgate_policy::explain::{ExplainedRule, Explanation, explain};
-use procgate_policy::{Mode, Reason};
+use procgate_policy::{CheckedPolicy, Mode, RawPolicy, Reason};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -101,21 +101,21 @@ impl From<&ExplainedRule<'_>> for Compared {
 pub(crate) fn run(args: Args) -> Result<Explained, Failure> {
     let text = files::read_text(&args.policy)?;
     // Taking 10,000 rules apart again would take a tenth of the time, just before all memory goes.
-    let document = ManuallyDrop::new(document::of_text(text.as_bytes(), &args.policy)?);
-    let question = args.question.resolve(&document)?;
-    let explained = answer(&document, &question, args.rule.as_deref())?;
-    if args.patch { Ok(explained.with_patch(&args.policy, &text)?) } else { Ok(explained) }
+    let policy = ManuallyDrop::new(document::checked(text.as_bytes(), &args.policy)?);
+    let question = args.question.resolve(policy.model())?;
+    let explained = answer(&policy, &question, args.rule.as_deref())?;
+    if args.patch { Ok(explained.with_patch(&args.policy, &text, policy.raw())?) } else { Ok(explained) }
 }
 
 /// What the policy says to a question, held against the rule of this name or the nearest.
 pub(super) fn answer(
-    document: &Document,
+    policy: &CheckedPolicy,
     question: &Question,
     rule: Option<&str>,
 ) -> Result<Explained, Problem> {
     let destination = question.destination();
-    let explanation = explain(&document.policy, question.speaker.presented(), &destination);
-    if let Some(name) = rule.filter(|name| !document.raw.rules.iter().any(|rule| rule.name == *name)) {
+    let explanation = explain(policy, question.speaker.presented(), &destination).map_err(Problem::new)?;
+    if let Some(name) = rule.filter(|name| !policy.raw().rules.iter().any(|rule| rule.name == *name)) {
         let problem = Problem::new(format!("the policy has no rule {name}")).at("--rule");
         return Err(problem.next("name one of its rules"));
     }
@@ -124,10 +124,10 @@ pub(super) fn answer(
     let allowed = finding.reason == Reason::Allowed;
     let refused = matches!(question.speaker, Speaker::Refused(_));
     let edit =
-        (!allowed && !refused).then(|| Proposal::to_allow(document, question.speaker.claims(), &destination));
+        (!allowed && !refused).then(|| Proposal::to_allow(policy, question.speaker.claims(), &destination));
     let mut warnings = question.warnings(finding.reason);
     if !refused && finding.reason != Reason::DeniedByRule {
-        warnings.extend(question.left_open(&document.policy));
+        warnings.extend(question.left_open(policy.model().needs()));
     }
     Ok(Explained {
         decision: if allowed { "allow" } else { "deny" },
@@ -151,9 +151,9 @@ pub(super) fn answer(
 
 impl Explained {
     /// With the edit as a patch, of which is said by warnings what goes beyond the connection.
-    fn with_patch(mut self, policy: &Path, text: &str) -> Result<Self, Problem> {
+    fn with_patch(mut self, file: &Path, text: &str, policy: &RawPolicy) -> Result<Self, Problem> {
         let (patch, more) = match &self.edit {
-            Some(edit) => edit.patch(policy, text).map(|(patch, broad)| (patch, broad.to_vec()))?,
+            Some(edit) => edit.patch(file, text, policy).map(|(patch, broad)| (patch, broad.to_vec()))?,
             None if self.outcome() == Outcome::Fine => (String::new(), vec![NoEdit::Allowed.to_string()]),
             None => return Err(no_patch(NoEdit::Identity)),
         };

@@ -4,17 +4,18 @@ use super::document;
 use crate::escape::escape;
 use crate::failure::Problem;
 use crate::yaml::{self, Node, Value, edited};
+use procgate_policy::RawPolicy;
 use procgate_policy::edit::{Edit, Step};
 use similar::TextDiff;
 use std::path::{Component, Path};
 
 /// The edit, put into the text that the policy of this file has.
-pub(super) fn of(file: &Path, text: &str, edit: &Edit) -> Result<String, Problem> {
+pub(super) fn of(file: &Path, text: &str, edit: &Edit, policy: &RawPolicy) -> Result<String, Problem> {
     let name = name(file)?;
     let after = changed(text, &edit.steps).map_err(|problem| problem.in_file(file))?;
     // Whatever the text looked like, it has to be exactly the policy that was meant.
     let read = document::as_written(after.as_bytes(), file);
-    if read.map_or(true, |read| read != edit.policy) {
+    if read.map_or(true, |read| read != edit.applied_to(policy)) {
         return Err(unsuited("does not read as it was meant once it is changed").in_file(file));
     }
     // Lines as these tools know them: others take a carriage return alone for an end as well.

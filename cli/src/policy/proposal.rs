@@ -1,13 +1,12 @@
 //! What to add to a policy, as it is shown.
 
-use super::document::Document;
 use super::patch;
 use crate::escape::{escape, escape_json, escape_message};
 use crate::failure::Problem;
 use core::fmt;
 use procgate_identity::Claims;
-use procgate_policy::Destination;
 use procgate_policy::edit::{self, Edit, NoEdit, Step};
+use procgate_policy::{CheckedPolicy, Destination, RawPolicy};
 use serde::{Serialize, Serializer};
 use std::path::Path;
 
@@ -44,8 +43,8 @@ struct Added<'a> {
 }
 
 impl<'a> From<&'a Step> for Added<'a> {
-    fn from(Step { at, of, add }: &'a Step) -> Self {
-        Self { at, of: of.as_deref(), value: add }
+    fn from(step: &'a Step) -> Self {
+        Self { at: &step.at, of: step.of(), value: &step.add }
     }
 }
 
@@ -64,18 +63,22 @@ impl Serialize for Proposal {
 impl Proposal {
     /// Looks for one.
     pub(super) fn to_allow(
-        document: &Document,
+        policy: &CheckedPolicy,
         claims: Option<&Claims>,
         destination: &Destination<'_>,
     ) -> Self {
-        edit::allow(&document.raw, &document.policy, claims, destination)
-            .map_or_else(Self::None, |edit| Self::Add(Box::new(edit)))
+        edit::allow(policy, claims, destination).map_or_else(Self::None, |edit| Self::Add(Box::new(edit)))
     }
 
     /// The same as a patch of the policy's text, and why that allows more than the connection.
-    pub(super) fn patch(&self, file: &Path, text: &str) -> Result<(String, &[String]), Problem> {
+    pub(super) fn patch(
+        &self,
+        file: &Path,
+        text: &str,
+        policy: &RawPolicy,
+    ) -> Result<(String, &[String]), Problem> {
         match self {
-            Self::Add(edit) => Ok((patch::of(file, text, edit)?, &edit.broad)),
+            Self::Add(edit) => Ok((patch::of(file, text, edit, policy)?, &edit.broad)),
             Self::None(none) => Err(no_patch(none)),
         }
     }
@@ -92,9 +95,9 @@ impl fmt::Display for Proposal {
             Self::None(none) => writeln!(out, "  edit       none: {}", escape_message(&none.to_string())),
             Self::Add(edit) => {
                 writeln!(out, "  edit       to allow it, add to")?;
-                for Step { at, of, add } in &edit.steps {
-                    let of = of.as_ref().map_or(String::new(), |of| format!(" ({of})"));
-                    writeln!(out, "    {at}{of}:\n      - {}", escape_json(add))?;
+                for step in &edit.steps {
+                    let of = step.of().map_or(String::new(), |of| format!(" ({of})"));
+                    writeln!(out, "    {}{of}:\n      - {}", step.at, escape_json(&step.add))?;
                 }
                 edit.broad.iter().try_for_each(|what| writeln!(out, "  broad      {}", escape(what)))
             }

@@ -1,13 +1,12 @@
 //! The connection that a policy is asked about.
 
-use super::document::Document;
 use super::recorded;
 use super::speaker::{Speaker, SpeakerArgs};
 use crate::failure::{Failure, Problem};
 use crate::process::address;
 use crate::records::HowArgs;
 use core::net::SocketAddr;
-use procgate_policy::{Destination, Http, Policy, Reason};
+use procgate_policy::{Destination, Http, Model, Needs, Reason};
 use std::path::PathBuf;
 
 /// A connection: described, or taken from a log.
@@ -61,9 +60,9 @@ pub(super) struct Question {
 
 impl QuestionArgs {
     /// Finds out who connects where.
-    pub(super) fn resolve(self, document: &Document) -> Result<Question, Failure> {
+    pub(super) fn resolve(self, policy: &Model) -> Result<Question, Failure> {
         if !self.logs.is_empty() {
-            return recorded::find(&self.logs, &self.how, self.id.as_deref(), &document.policy);
+            return recorded::find(&self.logs, &self.how, self.id.as_deref(), policy);
         }
         if self.id.is_some() {
             let problem = Problem::new("a decision is looked for in no log").at("--id");
@@ -72,7 +71,7 @@ impl QuestionArgs {
                 .into());
         }
         let Whereto { host, address, method, path } = self.whereto;
-        let speaker = self.who.resolve(document, address)?;
+        let speaker = self.who.resolve(policy, address)?;
         Ok(Question { speaker, host, address, http: http(method, path), decided: None, unread: Vec::new() })
     }
 }
@@ -98,8 +97,7 @@ impl Question {
     }
 
     /// What the policy looks at and the question leaves out: the true connection may fare otherwise.
-    pub(super) fn left_open(&self, policy: &Policy) -> Vec<String> {
-        let needs = policy.needs();
+    pub(super) fn left_open(&self, needs: Needs) -> Vec<String> {
         let http = self.http.is_none();
         let lacking = [
             (needs.host && self.host.is_none(), "hosts", "--host"),

@@ -7,7 +7,7 @@ use crate::failure::{Failure, Problem};
 use crate::records::{self, HowArgs};
 use core::ops::ControlFlow;
 use procgate_identity::{Claims, Refusal, RefusalReason, Stray};
-use procgate_policy::{Policy, Reason, Record};
+use procgate_policy::{Model, Reason, Record};
 use std::path::PathBuf;
 
 /// The record with this id, or the first one, as a question to a policy. Under `--strict` what stands behind it is
@@ -16,7 +16,7 @@ pub(super) fn find(
     logs: &[PathBuf],
     how: &HowArgs,
     id: Option<&str>,
-    policy: &Policy,
+    policy: &Model,
 ) -> Result<Question, Failure> {
     let mut found = None;
     let tally = records::read(logs, how, |entry| {
@@ -40,7 +40,7 @@ pub(super) fn find(
     Err(core::iter::once(lacking()).chain(unread).collect::<Vec<_>>().into())
 }
 
-fn question(record: &Record<'_>, policy: &Policy) -> Result<Question, Failure> {
+fn question(record: &Record<'_>, policy: &Model) -> Result<Question, Failure> {
     let destination = destination(record);
     Ok(Question {
         speaker: speaker(record, policy)?,
@@ -53,7 +53,7 @@ fn question(record: &Record<'_>, policy: &Policy) -> Result<Question, Failure> {
 }
 
 /// Who spoke. Of a refused identity a record tells only why it was refused.
-fn speaker(record: &Record<'_>, policy: &Policy) -> Result<Speaker, Failure> {
+fn speaker(record: &Record<'_>, policy: &Model) -> Result<Speaker, Failure> {
     let detail = record.detail.as_deref().unwrap_or_default();
     match record.reason {
         Reason::Identity(RefusalReason::NoIdentity) => return Ok(Speaker::Absent),

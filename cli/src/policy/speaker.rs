@@ -1,6 +1,5 @@
 //! Who opens the connection that is asked about.
 
-use super::document::Document;
 use super::vouch::{verify, vouch};
 use crate::clock;
 use crate::escape::path_text;
@@ -12,7 +11,7 @@ use procgate_identity::{
     Binding, Claims, Digest, Labels, Lifetime, Refusal, Serial, Subject, TOKEN_LIFE_SECONDS, TrustedKeys,
     UnixNanos, VerifiedIdentity,
 };
-use procgate_policy::{Policy, Presented, Process};
+use procgate_policy::{Model, Presented, Process};
 
 /// Who connects: a process by its marks, one of the policy's, a token, or nobody known.
 #[derive(Debug, clap::Args)]
@@ -128,17 +127,13 @@ impl From<Result<VerifiedIdentity, Refusal>> for Speaker {
 
 impl SpeakerArgs {
     /// Verifies the token, or vouches for the process as it was described.
-    pub(super) fn resolve(
-        self,
-        document: &Document,
-        destination: Option<SocketAddr>,
-    ) -> Result<Speaker, Problem> {
+    pub(super) fn resolve(self, policy: &Model, destination: Option<SocketAddr>) -> Result<Speaker, Problem> {
         let now = self.at.unwrap_or_else(clock::now);
         let verified = match self.token {
             _ if self.unidentified => return Ok(Speaker::Absent),
             None => {
-                let claims = self.claims(&document.policy, now, destination)?;
-                return Speaker::vouched(claims, document.policy.trusted_keys(), now);
+                let claims = self.claims(policy, now, destination)?;
+                return Speaker::vouched(claims, policy.trusted_keys(), now);
             }
             Some(token) => {
                 let token = inspect::token(token)?;
@@ -146,13 +141,13 @@ impl SpeakerArgs {
                     (Some(source), Some(destination)) => Binding::Connection { source, destination },
                     _ => Binding::Unbound,
                 };
-                verify(&token, document.policy.trusted_keys(), now, binding)
+                verify(&token, policy.trusted_keys(), now, binding)
             }
         };
         Ok(verified.into())
     }
 
-    fn claims(self, policy: &Policy, now: UnixNanos, to: Option<SocketAddr>) -> Result<Claims, Problem> {
+    fn claims(self, policy: &Model, now: UnixNanos, to: Option<SocketAddr>) -> Result<Claims, Problem> {
         let process = self.process.as_deref().map(|name| named(policy, name)).transpose()?;
         let digest = |given: Option<Digest>, listed: fn(&Process) -> &Vec<Digest>| {
             given.or_else(|| process.and_then(|process| listed(process).first()).copied())
@@ -180,8 +175,8 @@ impl SpeakerArgs {
     }
 }
 
-fn named<'p>(policy: &'p Policy, name: &str) -> Result<&'p Process, Problem> {
-    policy.model().processes().iter().find(|process| process.name == name).ok_or_else(|| {
+fn named<'p>(policy: &'p Model, name: &str) -> Result<&'p Process, Problem> {
+    policy.processes().iter().find(|process| process.name == name).ok_or_else(|| {
         let problem = Problem::new(format!("the policy has no process {name}")).at("--process");
         problem.next("name one of its processes, or describe the process by --exe and the rest")
     })
@@ -189,10 +184,10 @@ fn named<'p>(policy: &'p Policy, name: &str) -> Result<&'p Process, Problem> {
 
 /// The container as it was given; of a process of the policy, what is missing is filled in from the
 /// policy and from the first key's scope, so that its name alone is enough.
-fn subject(given: SubjectArgs, policy: &Policy, process: Option<&Process>) -> Result<Subject, Problem> {
-    let domain = policy.model().trust_domain();
+fn subject(given: SubjectArgs, policy: &Model, process: Option<&Process>) -> Result<Subject, Problem> {
+    let domain = policy.trust_domain();
     let Some(process) = process else { return given.resolve(Some(domain)) };
-    let scope = policy.model().keys().first().map(|key| key.scope.to_string()).unwrap_or_default();
+    let scope = policy.keys().first().map(|key| key.scope.to_string()).unwrap_or_default();
     let scoped = |kind: &str| {
         let mut parts = scope.split('/').skip_while(|part| *part != kind).skip(1);
         parts.next().filter(|name| !name.is_empty()).map(Into::into)

@@ -6,6 +6,7 @@ use super::explain::{Explained, answer};
 use super::junit;
 use crate::escape::{escape, path_text};
 use crate::failure::{Failure, Problem};
+use crate::files;
 use crate::report::{Outcome, Report};
 use core::fmt;
 use serde::Serialize;
@@ -80,11 +81,11 @@ pub(crate) fn run(args: Args) -> Result<Tested, Failure> {
     let Some(path) = args.policy.filter(|_| !args.schema) else {
         return Ok(Tested::Schema(serde_json::from_str(cases::SCHEMA).map_err(Problem::new)?));
     };
-    let document = document::load(&path)?;
+    let policy = document::checked(&files::read(&path)?, &path)?;
     let mut tested = Vec::new();
     for file in &args.cases {
         for case in cases::load(file)? {
-            let asked = case.question(&document).and_then(|question| answer(&document, &question, None));
+            let asked = case.question(policy.model()).and_then(|question| answer(&policy, &question, None));
             let explained =
                 asked.map_err(|problem| problem.at(format!("{}: case {}", file.display(), case.name)))?;
             tested.push(TestedCase::new(case, path_text(file), explained));

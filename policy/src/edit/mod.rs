@@ -1,17 +1,20 @@
 //! The smallest edit of a policy that allows a connection which it denies.
 //!
-//! Each edit is tried on the policy before it is proposed. It adds and never takes away: what a deny
-//! rule says was meant, and is for its author to narrow.
+//! Each edit is tried before it is proposed, on the part of the policy that concerns the speaker. It adds and never takes
+//! away: what a deny rule says was meant, and is for its author to narrow.
 
+mod addition;
 mod broad;
 mod process;
 mod rule;
 
+use crate::checked::CheckedPolicy;
 use crate::connection::Destination;
 use crate::mistake::Mistakes;
 use crate::policy::Policy;
 use crate::raw::RawPolicy;
 use crate::reason::Reason;
+use addition::Addition;
 use core::fmt;
 use procgate_identity::{Claims, RefusalReason};
 
@@ -21,8 +24,6 @@ const MAX_STEPS: usize = 4;
 /// What to add to a policy.
 #[derive(Clone, Debug)]
 pub struct Edit {
-    /// The policy with everything added.
-    pub policy: RawPolicy,
     /// What to add, in this order.
     pub steps: Vec<Step>,
     /// Why it allows more than the connection, each in a sentence; none where it does not, but for
@@ -35,10 +36,27 @@ pub struct Edit {
 pub struct Step {
     /// The list to add it to, for example `rules[3].allow.to.ports`.
     pub at: String,
-    /// The name of the rule or process that the list belongs to, where it belongs to one.
-    pub of: Option<String>,
     /// What to add, as JSON and so as YAML.
     pub add: String,
+    addition: Addition,
+}
+
+impl Step {
+    /// The name of the rule or process that the list belongs to, where it belongs to one.
+    #[must_use]
+    pub fn of(&self) -> Option<&str> {
+        self.addition.owner()
+    }
+}
+
+impl Edit {
+    /// The policy with everything added.
+    #[must_use]
+    pub fn applied_to(&self, policy: &RawPolicy) -> RawPolicy {
+        let mut edited = policy.clone();
+        self.steps.iter().for_each(|step| step.addition.add_to(&mut edited));
+        edited
+    }
 }
 
 /// Why no edit is proposed.
@@ -72,51 +90,66 @@ impl fmt::Display for NoEdit {
     }
 }
 
-/// Proposes what to add so that the policy, which is given as written and compiled, allows a connection of somebody
-/// with these claims, taken for verified, or of nobody known.
+/// Proposes what to add so that the policy allows a connection of somebody with these claims, taken for verified, or of
+/// nobody known.
 ///
 /// # Errors
 /// Nothing can or should be added.
 pub fn allow(
-    raw: &RawPolicy,
-    compiled: &Policy,
+    policy: &CheckedPolicy,
     claims: Option<&Claims>,
     destination: &Destination<'_>,
 ) -> Result<Edit, NoEdit> {
-    let mut edit = Edit { policy: raw.clone(), steps: Vec::new(), broad: Vec::new() };
-    let mut edited;
-    let mut policy = compiled;
+    let mut draft = Draft {
+        whole: policy,
+        part: policy.part(claims, destination),
+        edit: Edit { steps: Vec::new(), broad: Vec::new() },
+    };
     for _ in 0..=MAX_STEPS {
-        let identity = policy.resolve_claims(claims);
-        let resolved = policy.resolve_destination(destination);
-        let finding = policy.decide(&identity, &resolved, destination.http).finding;
+        let part = Policy::new(&draft.part).map_err(|_: Mistakes| NoEdit::NotPossible)?;
+        let identity = part.resolve_claims(claims);
+        let resolved = part.resolve_destination(destination);
+        let finding = part.decide(&identity, &resolved, destination.http).finding;
         if let Some(rule) = finding.rule.filter(|_| finding.reason != Reason::Allowed) {
             return Err(NoEdit::DeniedByRule(rule.into()));
         }
         match finding.reason {
-            Reason::Allowed if edit.steps.is_empty() => return Err(NoEdit::Allowed),
-            Reason::Allowed => return Ok(edit),
+            Reason::Allowed if draft.edit.steps.is_empty() => return Err(NoEdit::Allowed),
+            Reason::Allowed => return Ok(draft.edit),
             Reason::NoMatchingRule | Reason::Identity(RefusalReason::NoIdentity) => {
-                rule::add(&mut edit, policy, finding.process, claims, destination)?;
+                rule::add(&mut draft, &part, finding, claims, destination)?;
             }
             Reason::UnknownProcess | Reason::WrongContainer | Reason::CodeChanged => {
-                process::add(&mut edit, policy, claims.ok_or(NoEdit::Identity)?)?;
+                process::add(&mut draft, &part, claims.ok_or(NoEdit::Identity)?)?;
             }
             Reason::Identity(_) | Reason::PeerMismatch | Reason::DeniedByRule | Reason::Internal => {
                 return Err(NoEdit::Identity);
             }
         }
-        edited = policy.edited(&edit.policy).map_err(|_: Mistakes| NoEdit::NotPossible)?;
-        policy = &edited;
     }
     Err(NoEdit::NotPossible)
 }
 
-impl Edit {
-    fn add(&mut self, at: String, of: Option<&str>, thing: &impl serde::Serialize) -> Result<(), NoEdit> {
-        let add = serde_json::to_string(thing).map_err(|_| NoEdit::NotPossible)?;
-        self.steps.push(Step { at, of: of.map(Into::into), add });
+/// An edit in the making.
+struct Draft<'p> {
+    whole: &'p CheckedPolicy,
+    /// The part that concerns the speaker, with everything added so far.
+    part: RawPolicy,
+    edit: Edit,
+}
+
+impl Draft<'_> {
+    fn add(&mut self, addition: Addition) -> Result<(), NoEdit> {
+        let at = addition.list_in(self.whole.raw()).ok_or(NoEdit::NotPossible)?;
+        let add = addition.json().map_err(|_| NoEdit::NotPossible)?;
+        addition.add_to(&mut self.part);
+        self.edit.steps.push(Step { at, add, addition });
         Ok(())
+    }
+
+    /// Notes why the edit allows more than the connection.
+    fn note(&mut self, broad: impl Into<String>) {
+        self.edit.broad.push(broad.into());
     }
 }
 

@@ -1,13 +1,14 @@
 //! Adding to the rules of a policy.
 
-use super::{Edit, NoEdit, broad, name};
+use super::addition::Addition;
+use super::{Draft, NoEdit, broad, name};
 use crate::connection::Destination;
 use crate::explain::{Failed, explain_claims};
+use crate::judge::Finding;
 use crate::pattern::{Host, PathPattern, RequestPath};
 use crate::policy::Policy;
 use crate::raw::{
-    Effect, MAX_METHOD, MAX_METHODS, MAX_PATHS, MAX_PORTS, MAX_TEXT, RawDestination, RawFrom, RawPort,
-    RawRule, RawSelector, RawTo,
+    Effect, MAX_METHOD, MAX_TEXT, RawDestination, RawFrom, RawPort, RawRule, RawSelector, RawTo,
 };
 use procgate_identity::Claims;
 
@@ -20,9 +21,9 @@ struct Wanted {
 
 /// Adds to the rule that lacks a single entry, or else a rule of its own.
 pub(super) fn add(
-    edit: &mut Edit,
-    policy: &Policy,
-    process: Option<&str>,
+    draft: &mut Draft<'_>,
+    part: &Policy,
+    finding: Finding<'_>,
     claims: Option<&Claims>,
     destination: &Destination<'_>,
 ) -> Result<(), NoEdit> {
@@ -30,21 +31,21 @@ pub(super) fn add(
         return Err(NoEdit::UnclearPath);
     }
     let wanted = Wanted::of(destination);
-    let explained = explain_claims(policy, claims, destination);
-    let near = explained.nearest.and_then(|name| {
-        let place = explained.rules.iter().position(|rule| rule.name == name)?;
-        let [failed] = explained.rules.get(place)?.failed.as_slice() else { return None };
-        Some((place, failed))
+    let process = finding.process;
+    let explained = explain_claims(part, finding, claims, destination);
+    let nearest = explained.rules.iter().find(|rule| Some(rule.name) == explained.nearest);
+    let extension = nearest.and_then(|rule| match rule.failed.as_slice() {
+        [failed] => wanted.lacking_in(rule.name, failed),
+        _ => None,
     });
-    if let Some((place, failed)) = near
-        && extend(edit, place, failed, &wanted)?
-    {
-        let rule = policy.model().rules.get(place);
-        edit.broad.extend(rule.into_iter().flat_map(broad::of_rule));
-        return Ok(());
+    if let Some(extension) = extension.filter(|addition| addition.list_in(draft.whole.raw()).is_some()) {
+        let mut rules = draft.whole.model().rules().iter();
+        let rule = rules.find(|rule| Some(rule.name.as_str()) == explained.nearest);
+        draft.edit.broad.extend(rule.into_iter().flat_map(broad::of_rule));
+        return draft.add(extension);
     }
-    let entry = entry(edit, policy, &explained.destinations, destination)?;
-    add_rule(edit, process, entry, wanted)
+    let entry = entry(draft, part, &explained.destinations, destination)?;
+    add_rule(draft, process, entry, wanted)
 }
 
 impl Wanted {
@@ -60,47 +61,43 @@ impl Wanted {
             path: path.filter(literal).map(Into::into),
         }
     }
-}
 
-/// Adds what the rule lacks to the list that lacks it, if that is a list with room.
-fn extend(edit: &mut Edit, place: usize, failed: &Failed<'_>, wanted: &Wanted) -> Result<bool, NoEdit> {
-    let Some(rule) = edit.policy.rules.get_mut(place) else { return Ok(false) };
-    let name = rule.name.clone();
-    let Some(to) = rule.to.as_mut() else { return Ok(false) };
-    let at = |list| format!("rules[{place}].allow.to.{list}");
-    match (failed, wanted) {
-        (Failed::Port(_), Wanted { port: Some(port), .. }) if to.ports.len() < MAX_PORTS => {
-            to.ports.push(RawPort::One(*port));
-            edit.add(at("ports"), Some(&name), port)?;
+    /// What to add to the rule of this name, of which this alone does not hold.
+    fn lacking_in(&self, rule: &str, failed: &Failed<'_>) -> Option<Addition> {
+        let rule = rule.into();
+        match failed {
+            Failed::Port(_) => self.port.map(|port| Addition::Port { rule, port }),
+            Failed::Method(_) => self.method.clone().map(|method| Addition::Method { rule, method }),
+            Failed::Path(_) => self.path.clone().map(|path| Addition::Path { rule, path }),
+            Failed::NoIdentity
+            | Failed::HasIdentity
+            | Failed::Process(_)
+            | Failed::ProcessLabel(..)
+            | Failed::ProcessLabelMissing(_)
+            | Failed::Destination(_)
+            | Failed::DestinationLabel(..)
+            | Failed::Same(_)
+            | Failed::NotHttp
+            | Failed::UnclearPath => None,
         }
-        (Failed::Method(_), Wanted { method: Some(method), .. }) if to.methods.len() < MAX_METHODS => {
-            to.methods.push(method.clone());
-            edit.add(at("methods"), Some(&name), method)?;
-        }
-        (Failed::Path(_), Wanted { path: Some(path), .. }) if to.paths.len() < MAX_PATHS => {
-            to.paths.push(path.clone());
-            edit.add(at("paths"), Some(&name), path)?;
-        }
-        _ => return Ok(false),
     }
-    Ok(true)
 }
 
 /// The name of a destination of the policy that the connection goes to, or of a new one for its host or
 /// address; nothing where neither is known.
 fn entry(
-    edit: &mut Edit,
-    policy: &Policy,
+    draft: &mut Draft<'_>,
+    part: &Policy,
     known: &[&str],
     destination: &Destination<'_>,
 ) -> Result<Option<String>, NoEdit> {
-    let entries = policy.model().destinations.iter().filter(|entry| known.contains(&entry.name.as_str()));
+    let entries = part.model().destinations.iter().filter(|entry| known.contains(&entry.name.as_str()));
     let narrowest = entries.min_by_key(|entry| {
         let patterns = entry.hosts.len().saturating_add(entry.cidrs.len());
         (broad::of_destination(entry).is_some(), patterns)
     });
     if let Some(entry) = narrowest {
-        edit.broad.extend(broad::of_destination(entry));
+        draft.edit.broad.extend(broad::of_destination(entry));
         return Ok(Some(entry.name.clone()));
     }
     let host = match destination.host.map(Host::parse) {
@@ -113,22 +110,21 @@ fn entry(
         (None, Some(address)) => (Vec::new(), vec![address]),
         (None, None) => return Ok(None),
     };
-    let taken = |name: &str| edit.policy.destinations.iter().any(|entry| entry.name == name);
+    let taken = |name: &str| draft.whole.raw().destinations.iter().any(|entry| entry.name == name);
     let word = hosts.iter().chain(&cidrs).next().cloned().unwrap_or_default();
     let entry = RawDestination { name: name(&[&word], taken), hosts, cidrs, labels: Vec::new() };
     let name = entry.name.clone();
-    edit.add("destinations".into(), None, &entry)?;
-    edit.policy.destinations.push(entry);
+    draft.add(Addition::Destination(entry))?;
     Ok(Some(name))
 }
 
 fn add_rule(
-    edit: &mut Edit,
+    draft: &mut Draft<'_>,
     process: Option<&str>,
     entry: Option<String>,
     wanted: Wanted,
 ) -> Result<(), NoEdit> {
-    let taken = |name: &str| edit.policy.rules.iter().any(|rule| rule.name == name);
+    let taken = |name: &str| draft.whole.raw().rules.iter().any(|rule| rule.name == name);
     let selected = |name: &str| RawSelector { names: vec![name.into()], ..RawSelector::default() };
     let to = RawTo {
         selector: entry.as_deref().map(selected).unwrap_or_default(),
@@ -151,9 +147,7 @@ fn add_rule(
         (parts.methods.is_empty(), "it is about any method, and what is not HTTP"),
         (parts.paths.is_empty(), "it is about any path, and what is not HTTP"),
     ] {
-        edit.broad.extend(open.then(|| format!("the rule {}: {what}", rule.name)));
+        draft.edit.broad.extend(open.then(|| format!("the rule {}: {what}", rule.name)));
     }
-    edit.add("rules".into(), None, &rule)?;
-    edit.policy.rules.push(rule);
-    Ok(())
+    draft.add(Addition::Rule(rule))
 }

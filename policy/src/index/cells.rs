@@ -17,14 +17,6 @@ pub(crate) struct Request<'a> {
     pub(crate) http: Option<(&'a str, &'a str)>,
 }
 
-/// Whether any rule asks for these.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LooksAt {
-    pub(crate) ports: bool,
-    pub(crate) methods: bool,
-    pub(crate) paths: bool,
-}
-
 /// What the rules between two atoms have in common.
 #[derive(Debug)]
 pub(super) struct Cell {
@@ -61,7 +53,6 @@ pub(super) struct Cells {
     whole: Vec<Whole>,
     methods: Symbols,
     paths: Paths,
-    pub(super) looks_at: LooksAt,
 }
 
 /// A path and a method, looked up once for all cells.
@@ -74,9 +65,6 @@ pub(super) struct Prepared {
 impl Cells {
     /// Adds a rule to the cells of these pairs, spread over leaves or kept whole.
     pub(super) fn add(&mut self, pairs: &[(u32, u32)], rule: &Rule, rank: Rank, spread: bool) {
-        self.looks_at.ports |= !rule.ports.is_empty();
-        self.looks_at.methods |= !rule.methods.is_empty();
-        self.looks_at.paths |= !rule.paths.is_empty();
         let methods: Vec<u32> = rule.methods.iter().map(|method| self.methods.add(method)).collect();
         if spread {
             self.add_spread(pairs, rule, rank, &methods);

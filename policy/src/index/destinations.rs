@@ -90,12 +90,7 @@ impl DestinationIndex {
     }
 
     /// Whether any destination has host patterns.
-    pub(crate) fn looks_at_hosts(&self) -> bool {
+    fn looks_at_hosts(&self) -> bool {
         !(self.any_host.is_empty() && self.exact.is_empty() && self.below.is_empty())
-    }
-
-    /// Whether any destination has address ranges.
-    pub(crate) fn looks_at_addresses(&self) -> bool {
-        !(self.v4.lengths.is_empty() && self.v6.lengths.is_empty())
     }
 }

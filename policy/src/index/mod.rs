@@ -141,11 +141,6 @@ impl Index {
         }
         found
     }
-
-    /// Whether some rule looks at methods, at paths, or at ports.
-    pub(crate) const fn looks_at(&self) -> cells::LooksAt {
-        self.cells.looks_at
-    }
 }
 
 fn distinct(mut atoms: Vec<Atom>) -> Vec<Atom> {

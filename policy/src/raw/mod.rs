@@ -7,12 +7,12 @@
 mod bounds;
 mod lint;
 mod lists;
+mod part;
 mod read;
 mod read_rule;
 pub(crate) mod reader;
 mod rule;
 mod spelling;
-mod workload;
 mod write;
 
 pub(crate) use bounds::MAX_METHOD;

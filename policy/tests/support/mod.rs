@@ -4,7 +4,7 @@
 
 use procgate_identity::{
     Binding, Claims, Digest, KeyId, Labels, Lifetime, Serial, SigningKey, Subject, TOKEN_LIFE_SECONDS,
-    UnixNanos, UnverifiedToken, VerifiedIdentity,
+    TrustedKeys, UnixNanos, UnverifiedToken, VerifiedIdentity,
 };
 use procgate_policy::Policy;
 
@@ -15,8 +15,12 @@ pub(crate) const TRUST: &str = r#"{"domain":"shop.example","keys":[{"jwk":{"kty"
 
 /// A policy with this mode and these further fields.
 pub(crate) fn policy(mode: &str, rest: &str) -> Policy {
-    let text = format!(r#"{{"version":1,"mode":"{mode}","trust":{TRUST},{rest}}}"#);
-    Policy::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    Policy::from_json(text(mode, rest).as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+/// A policy as it is written.
+pub(crate) fn text(mode: &str, rest: &str) -> String {
+    format!(r#"{{"version":1,"mode":"{mode}","trust":{TRUST},{rest}}}"#)
 }
 
 /// The digest that stands for this text.
@@ -47,11 +51,11 @@ pub(crate) fn subject(namespace: &str, account: &str, container: &str) -> Subjec
 }
 
 /// The identity that these claims become when they are signed and verified.
-pub(crate) fn identity(policy: &Policy, claims: &Claims) -> VerifiedIdentity {
+pub(crate) fn identity(keys: &TrustedKeys, claims: &Claims) -> VerifiedIdentity {
     let key = SigningKey::from_jwk(PRIVATE.as_bytes()).unwrap();
     assert_eq!(key.id(), &KeyId::new("2026-11").unwrap());
     let token = key.sign_token(claims).unwrap();
     let token = UnverifiedToken::parse(token.as_bytes()).unwrap();
     // The key is no ES256 one.
-    token.verify_with(|_| false, policy.trusted_keys(), NOW, Binding::Unbound).unwrap()
+    token.verify_with(|_| false, keys, NOW, Binding::Unbound).unwrap()
 }
