@@ -70,6 +70,7 @@ impl QuestionArgs {
                 .next("name the access log of the proxy that decided; '-' is standard input")
                 .into());
         }
+        self.how.without_logs()?;
         let Whereto { host, address, method, path } = self.whereto;
         let speaker = self.who.resolve(policy, address)?;
         Ok(Question { speaker, host, address, http: http(method, path), decided: None, unread: Vec::new() })

@@ -129,6 +129,15 @@ pub(crate) fn read(
 }
 
 impl HowArgs {
+    /// Where there is no log to read, saying how would go unheard.
+    pub(crate) fn without_logs(&self) -> Result<(), Problem> {
+        let given = [(self.pod.is_some(), "--pod"), (self.strict, "--strict")];
+        given.into_iter().find(|(given, _)| *given).map_or(Ok(()), |(_, option)| {
+            let problem = Problem::new("says how to read logs, and there are none").at(option);
+            Err(problem.next("name the logs, or leave it out"))
+        })
+    }
+
     /// Whether all has to be understood.
     pub(crate) const fn is_strict(&self) -> bool {
         self.strict

@@ -87,6 +87,22 @@ fn what_a_log_would_leave_unheard_is_refused_beside_it_and_an_id_wants_a_log() {
 }
 
 #[test]
+fn how_to_read_a_log_is_said_in_vain_where_none_is_named() {
+    let place = shop("enforce");
+    let line =
+        ["policy", "explain", "--policy", "policy.yaml", "--unidentified", "--address", "192.0.2.7:5432"];
+    assert_eq!(place.run(&line).code, 1);
+    for (option, name) in [("--strict", "--strict"), ("--pod=checkout-7f", "--pod")] {
+        for line in [&line[..], &["policy", "lint", "policy.yaml"]] {
+            let ran = place.run(&[line, &[option]].concat());
+            assert!(
+                ran.refused().starts_with(&format!("{name}: says how to read logs, and there are none: "))
+            );
+        }
+    }
+}
+
+#[test]
 fn a_line_of_a_log_may_be_piped_in_and_another_policy_s_decision_shows() {
     let place = shop("enforce");
     let line = record("a-1", "denied-by-rule", "POST");

@@ -147,6 +147,9 @@ pub(crate) fn run(args: Args) -> Result<Linted, Failure> {
             .next("name the policies before it: procgate policy lint POLICY --logs LOG")
             .into());
     }
+    if args.logs.is_empty() {
+        args.how.without_logs()?;
+    }
     let now = args.at.unwrap_or_else(clock::now);
     let (mut seen, mut noted) = (Seen::default(), Memo::default());
     let tally = records::read(&args.logs, &args.how, |entry| {
