@@ -398,6 +398,18 @@ fn any_to_any_is_found_in_every_disguise() {
 }
 
 #[test]
+fn a_rule_about_the_only_process_that_leads_everywhere_is_found_once() {
+    let a = digest("a");
+    let found = findings(
+        &format!(
+            r#""processes":[{{"name":"a","exe":["{a}"]}}],"rules":[{{"name":"r","allow":{{"from":{{"process":"a"}}}}}}]"#
+        ),
+        None,
+    );
+    assert_eq!(kinds(&found), [(LintId::AnyToAny, "rules[0].allow")]);
+}
+
+#[test]
 fn conditions_that_leave_nothing_out_are_found() {
     let kinds = [LintId::EveryPort, LintId::EveryMethod, LintId::EveryPath];
     let rule = |to: &str| {

@@ -58,10 +58,11 @@ fn whom(model: &Model, from: &Source) -> Option<String> {
     if selector.is_any() {
         return Some(String::new());
     }
-    // Of a single process somebody means that one.
-    let all = selector.names.len() == model.processes.len() && selector.names.len() > 1;
-    (all && selector.labels.is_empty() && selector.same.is_none())
-        .then(|| format!(": from names all {} processes of the policy", selector.names.len()))
+    let all = selector.names.len() == model.processes.len();
+    (all && selector.labels.is_empty() && selector.same.is_none()).then(|| match selector.names.len() {
+        1 => ": from names the only process of the policy".into(),
+        all => format!(": from names all {all} processes of the policy"),
+    })
 }
 
 /// How a rule comes to lead everywhere, if it does.
