@@ -1,6 +1,6 @@
 //! What holds for Envoy as a whole: its admin interface, its metrics' labels, where clusters lead.
 
-use super::checks::Checks;
+use super::checks::{Checks, Level};
 use super::envoy::Configuration;
 use super::tree::Tree;
 use core::net::IpAddr;
@@ -65,7 +65,6 @@ fn only_looks(matcher: Tree<'_>) -> bool {
 }
 
 fn check_tags(bootstrap: Tree<'_>, checks: &mut Checks) {
-    const ID: &str = "stats-tags";
     let tags: Vec<_> = bootstrap.at("stats_config.stats_tags").items().collect();
     let takes_out = |label: &&str| {
         let pattern = format!("{label}=\\.=");
@@ -73,16 +72,10 @@ fn check_tags(bootstrap: Tree<'_>, checks: &mut Checks) {
             .any(|tag| tag.get("tag_name").name() == *label && tag.get("regex").name().contains(&pattern))
     };
     let lacking: Vec<_> = LABELS.into_iter().filter(|label| !takes_out(label)).collect();
-    if lacking.is_empty() {
-        checks.ok(ID, "metrics", "decisions are counted with labels");
-    } else {
-        checks.warn(
-            ID,
-            "metrics",
-            format!("these labels stay in the metrics' names: {}", lacking.join(", ")),
-            "add stats_tags as in envoy-config/http.yaml; with Istio, extraStatTags",
-        );
-    }
+    let what = format!("these labels stay in the metrics' names: {}", lacking.join(", "));
+    let next = "add stats_tags as in envoy-config/http.yaml; with Istio, extraStatTags";
+    let faults = [(!lacking.is_empty(), what.as_str(), next)];
+    checks.at("stats-tags", "metrics").first(Level::Warning, faults, "decisions are counted with labels");
 }
 
 /// Whether a request's header chooses where a connection goes, whatever the plugin has judged.

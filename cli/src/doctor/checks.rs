@@ -67,6 +67,21 @@ impl Spot<'_> {
         self.checks.warn(self.id, &self.place, what, next);
     }
 
+    /// It is so bad for the first of these that holds, with what to do about it; if none does, all is well.
+    pub(super) fn first<N: fmt::Display, const M: usize>(
+        &mut self,
+        level: Level,
+        faults: [(bool, &str, N); M],
+        well: &str,
+    ) {
+        match faults.into_iter().find(|(holds, ..)| *holds) {
+            Some((_, what, next)) => {
+                self.checks.add(level, self.id, &self.place, &what, Some(next.to_string()));
+            }
+            None => self.ok(well),
+        }
+    }
+
     /// It is wrong.
     pub(super) fn error(&mut self, what: impl fmt::Display, next: impl fmt::Display) {
         self.checks.error(self.id, &self.place, what, next);

@@ -188,6 +188,11 @@ impl Filter<'_> {
         self.kind.ends_with(kind)
     }
 
+    /// Whether a listener filter is there for some connections only.
+    pub(super) fn is_partial(&self) -> bool {
+        self.entry.get("filter_disabled").exists()
+    }
+
     /// Whether its configuration is not in what was read.
     pub(super) const fn is_unknown(&self) -> bool {
         self.kind.is_empty()

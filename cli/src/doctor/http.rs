@@ -1,7 +1,7 @@
 //! The HTTP connection manager that the plugin is in.
 
 use super::chain::Gap;
-use super::checks::Checks;
+use super::checks::{Checks, Level};
 use super::envoy::{Configuration, Direction};
 use super::tree::Tree;
 use core::fmt;
@@ -59,7 +59,6 @@ pub(super) fn check(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Ch
 }
 
 fn check_paths(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Checks) {
-    let mut at = checks.at("paths", place);
     let slashes = manager.get("path_with_escaped_slashes_action");
     // IMPLEMENTATION_SPECIFIC_DEFAULT, which keeps them, and KEEP_UNCHANGED.
     let kept = !slashes.exists()
@@ -73,30 +72,26 @@ fn check_paths(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Checks)
     .into_iter()
     .filter_map(|(lacks, setting)| lacks.then_some(setting))
     .collect();
-    if lacking.is_empty() {
-        at.ok("paths are in their normal form when the plugin sees them");
-    } else {
-        at.warn(
-            "paths that servers read in more than one way are refused, not made plain",
-            format!("set {}", lacking.join(", ")),
-        );
-    }
+    let fault = (
+        !lacking.is_empty(),
+        "paths that servers read in more than one way are refused, not made plain",
+        format!("set {}", lacking.join(", ")),
+    );
+    let well = "paths are in their normal form when the plugin sees them";
+    checks.at("paths", place).first(Level::Warning, [fault], well);
 }
 
 fn check_timeouts(manager: Tree<'_>, place: &dyn fmt::Display, checks: &mut Checks) {
-    let mut at = checks.at("timeouts", place);
     let headers = manager.get("request_headers_timeout").seconds().unwrap_or(0.0);
     // Five minutes where it is not set; 0 switches it off.
     let idle = manager.get("stream_idle_timeout").seconds().unwrap_or(300.0);
-    if headers > 0.0 && idle > 0.0 {
-        at.ok("a request that hangs ends by itself");
-    } else {
-        let missing = if headers > 0.0 { "stream_idle_timeout" } else { "request_headers_timeout" };
-        at.warn(
-            "a request that is never finished, or waits in a crashed plugin, holds its connection for ever",
-            format!("set {missing}"),
-        );
-    }
+    let what =
+        "a request that is never finished, or waits in a crashed plugin, holds its connection for ever";
+    let faults = [
+        (headers <= 0.0, what, "set request_headers_timeout"),
+        (idle <= 0.0, what, "set stream_idle_timeout"),
+    ];
+    checks.at("timeouts", place).first(Level::Warning, faults, "a request that hangs ends by itself");
 }
 
 /// At the receiver: whether there is a certificate to compare forwarded tokens with.
@@ -106,17 +101,15 @@ pub(super) fn check_peer(
     place: &dyn fmt::Display,
     checks: &mut Checks,
 ) {
-    let mut at = checks.at("peer", place);
     if direction != Direction::Inbound {
         return;
     }
     let (_, tls) = chain.at("transport_socket.typed_config").typed();
-    if tls.get("require_client_certificate").is_true() {
-        at.ok("senders show a certificate, which their tokens are compared with");
-    } else {
-        at.error(
-            "senders show no certificate that their tokens could be compared with, so every token is refused",
-            "require mutual TLS: require_client_certificate: true, with SPIFFE IDs",
-        );
-    }
+    let fault = (
+        !tls.get("require_client_certificate").is_true(),
+        "senders show no certificate that their tokens could be compared with, so every token is refused",
+        "require mutual TLS: require_client_certificate: true, with SPIFFE IDs",
+    );
+    let well = "senders show a certificate, which their tokens are compared with";
+    checks.at("peer", place).first(Level::Error, [fault], well);
 }

@@ -105,17 +105,14 @@ impl<'a> Plugin<'a> {
     }
 
     fn check_kind(self, place: &dyn fmt::Display, checks: &mut Checks) {
+        let mut at = checks.at("root-id", place);
         let says_network = NETWORK_ROOTS.contains(&self.root_id());
         match (self.is_network(), says_network) {
-            (true, false) => checks.error(
-                "root-id",
-                place,
+            (true, false) => at.error(
                 "the plugin is a network filter and takes itself for an HTTP filter, so no connection passes",
                 "give it the root_id \"network\", or \"network-stream\" where it is to read first bytes",
             ),
-            (false, true) => checks.error(
-                "root-id",
-                place,
+            (false, true) => at.error(
                 "the plugin is an HTTP filter and takes itself for a network filter, so no request passes",
                 "leave the root_ids that begin with \"network\" to network filters",
             ),
