@@ -273,26 +273,26 @@ const COULD_BE_BETTER: &[Mistake] = &[
     ),
 ];
 
+/// What is found of a configuration with this mistake: the exit code, the errors and the warnings.
+fn examine_with((kind, file, from, to, _): &Mistake) -> (i32, Vec<String>, Vec<String>) {
+    let place = rendered(kind);
+    change(&place, file, from, to);
+    let ran = examine(&place, kind);
+    (ran.code, found(&ran, "error"), found(&ran, "warning"))
+}
+
 #[test]
 fn whatever_lets_somebody_through_or_nobody_is_an_error() {
-    for (kind, file, from, to, id) in LETS_SOMEBODY_THROUGH_OR_NOBODY {
-        let place = rendered(kind);
-        change(&place, file, from, to);
-        let ran = examine(&place, kind);
-        assert_eq!(ran.code, 1, "{file}: {to}: {ran:?}");
-        let errors = found(&ran, "error");
-        assert!(errors.contains(&(*id).into()), "{file}: {to}: {errors:?}");
+    for mistake @ (_, file, _, to, id) in LETS_SOMEBODY_THROUGH_OR_NOBODY {
+        let (code, errors, _) = examine_with(mistake);
+        assert!(code == 1 && errors.contains(&(*id).into()), "{file}: {to}: {errors:?}");
     }
 }
 
 #[test]
 fn whatever_could_be_better_is_a_warning_and_no_error() {
-    for (kind, file, from, to, id) in COULD_BE_BETTER {
-        let place = rendered(kind);
-        change(&place, file, from, to);
-        let ran = examine(&place, kind);
-        assert_eq!((ran.code, found(&ran, "error")), (0, vec![]), "{file}: {to}: {ran:?}");
-        assert_eq!(found(&ran, "warning"), [*id], "{file}: {to}: {ran:?}");
+    for mistake @ (_, file, _, to, id) in COULD_BE_BETTER {
+        assert_eq!(examine_with(mistake), (0, vec![], vec![(*id).into()]), "{file}: {to}");
     }
 }
 
