@@ -43,12 +43,12 @@ impl<'a> Container<'a> {
 
     /// The words that it is started with.
     pub(super) fn command(&self) -> &'a [Node<'a>] {
-        self.node.get("command").map(Node::items).unwrap_or_default()
+        self.node.items_at("command")
     }
 
     /// A variable that its own manifest says.
     pub(super) fn variable(&self, name: &str) -> Option<&'a Node<'a>> {
-        let env = self.node.get("env").map(Node::items).unwrap_or_default();
+        let env = self.node.items_at("env");
         env.iter().find(|item| item.text_at("name") == Some(name))
     }
 

@@ -180,8 +180,7 @@ fn become_root<'a>(
         fields.iter().map(|(name, value)| format!("{name} is {}", value.inline())).collect();
     draft.merge("securityContext", fields)?;
     let named = |list: &str, name: &str| {
-        let items = container.node.at("securityContext.capabilities").and_then(|all| all.get(list));
-        let items = items.map(Node::items).unwrap_or_default();
+        let items = container.node.items_at(&format!("securityContext.capabilities.{list}"));
         items.iter().filter_map(Node::text).any(|text| capability(text) == name)
     };
     let misses = |name: &&str| {

@@ -60,12 +60,12 @@ fn windows<'a>(pod: &Pod<'a>, selection: &Selection<'a>) -> Option<&'a Node<'a>>
 /// The systems that its nodes may have.
 fn affinity<'a>(pod: &Pod<'a>) -> impl Iterator<Item = &'a Node<'a>> {
     let place = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
-    let terms = pod.node.at(place).map(Node::items).unwrap_or_default().iter();
-    let wanted = terms.filter_map(|term| term.get("matchExpressions")).flat_map(Node::items);
+    let terms = pod.node.items_at(place).iter();
+    let wanted = terms.flat_map(|term| term.items_at("matchExpressions"));
     let of_system = wanted.filter(|node| {
         node.text_at("operator") == Some("In") && node.text_at("key").is_some_and(|key| SYSTEM.contains(&key))
     });
-    of_system.filter_map(|node| node.get("values")).flat_map(Node::items)
+    of_system.flat_map(|node| node.items_at("values"))
 }
 
 /// What holds, and less than one may think.
@@ -118,7 +118,7 @@ fn of_container<'a>(container: &Container<'a>) -> Vec<Remark<'a>> {
             "is privileged: it can get around the proxy, and into all processes of the node; leave that out";
         remarks.push(container.remark(text));
     }
-    let added = container.node.at("securityContext.capabilities.add").map(Node::items).unwrap_or_default();
+    let added = container.node.items_at("securityContext.capabilities.add");
     for item in added {
         let name = capability(item.text().unwrap_or_default());
         if CAPABILITIES.contains(&name.as_str()) {

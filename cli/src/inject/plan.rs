@@ -174,7 +174,7 @@ fn labels(pod: &Pod<'_>, settings: &Settings) -> Result<String, Fault> {
 
 /// A name that the pod uses for something else.
 fn taken(pod: &Pod<'_>) -> Option<Fault> {
-    let named = |list: &str| pod.node.at(list).map(Node::items).unwrap_or_default().iter();
+    let named = |list: &str| pod.node.items_at(list).iter();
     let ours = |item: &&Node<'_>| {
         item.text_at("name")
             .is_some_and(|name| name == SHIM_VOLUME || name == INSTALLER || name.starts_with("procgate-key-"))

@@ -17,8 +17,7 @@ pub(super) struct Pod<'a> {
 pub(super) fn pod<'a>(path: &Path, node: &'a Node<'a>, object: Object) -> Result<Option<Pod<'a>>, Fault> {
     let below = template(&object.kind);
     let place = pod_of(&object.kind, node);
-    let has_containers =
-        place.is_some_and(|place| list(place, "containers").is_some_and(|list| !list.items().is_empty()));
+    let has_containers = place.is_some_and(|place| !place.items_at("spec.containers").is_empty());
     let Some(place) = place.filter(|_| has_containers) else {
         let known = below.is_empty() || WORKLOADS.contains(&object.kind.as_str());
         let fault = || {
@@ -46,8 +45,9 @@ pub(super) fn pod<'a>(path: &Path, node: &'a Node<'a>, object: Object) -> Result
 /// meant for somebody else.
 fn template_in(object: &Node<'_>, pod: &Node<'_>) -> Option<usize> {
     let names = ["kind", "metadata.name", "metadata.generateName", "metadata.namespace"];
-    let labels = pod.at("metadata.labels").map(Node::fields).unwrap_or_default();
-    let containers = ["initContainers", "containers"].into_iter().filter_map(|name| list(pod, name));
+    let labels = pod.fields_at("metadata.labels");
+    let mut containers =
+        ["spec.initContainers", "spec.containers"].into_iter().flat_map(|list| pod.items_at(list));
     let of_container = |node: &'_ Node<'_>| -> Option<usize> {
         let program = node.get("command").and_then(|command| command.items().first());
         [node.get("name"), node.get("image"), program].into_iter().flatten().find_map(unfilled_line)
@@ -56,7 +56,7 @@ fn template_in(object: &Node<'_>, pod: &Node<'_>) -> Option<usize> {
     named
         .find_map(unfilled_line)
         .or_else(|| labels.iter().find_map(|label| unfilled_line(&label.value)))
-        .or_else(|| containers.flat_map(Node::items).find_map(of_container))
+        .or_else(|| containers.find_map(of_container))
 }
 
 fn unfilled_line(node: &Node<'_>) -> Option<usize> {
@@ -108,11 +108,9 @@ impl<'a> Pod<'a> {
     /// Its containers: those of each list in their order.
     pub(super) fn containers(&self) -> Result<Vec<Container<'a>>, Fault> {
         let mut found: Vec<Container<'a>> = Vec::new();
-        for (field, role) in [("initContainers", Role::Init), ("containers", Role::Main)] {
-            let list_path = self.path.field("spec").field(field);
-            for (index, node) in
-                list(self.node, field).map(Node::items).unwrap_or_default().iter().enumerate()
-            {
+        for (list, role) in [("spec.initContainers", Role::Init), ("spec.containers", Role::Main)] {
+            let path = self.path.field(list);
+            for (index, node) in self.node.items_at(list).iter().enumerate() {
                 let fault = |what: String, next: &str| Fault {
                     line: node.line,
                     problem: Problem::new(what).next(next),
@@ -132,7 +130,7 @@ impl<'a> Pod<'a> {
                 }
                 let native = role == Role::Init && node.text_at("restartPolicy") == Some("Always");
                 let role = if native { Role::NativeSidecar } else { role };
-                found.push(Container { name, role, path: list_path.item(index), node });
+                found.push(Container { name, role, path: path.item(index), node });
             }
         }
         Ok(found)

@@ -46,7 +46,7 @@ fn of_container(container: &Container<'_>, injected: &Injected, pod: &Pod<'_>) -
         return Err(Fault { line: node.get("command").unwrap_or(node).line, problem });
     }
     for (field, told) in &injected.words {
-        let found = node.get(field).map(Node::items).unwrap_or_default();
+        let found = node.items_at(field);
         if !found.iter().map(Node::text).eq(told.iter().map(|word| Some(word.as_str()))) {
             let what = format!("{}: {field} of {name} was changed since it was injected", pod.object);
             let problem = Problem::new(what).next(format!("let it be {} again", Value::texts(told).inline()));
@@ -97,7 +97,7 @@ impl Undoing<'_> {
 
     /// Takes items out of a list, and the list itself where it was not there and nothing else came into it.
     fn shorten(&mut self, place: &str, is_ours: impl Fn(&Node<'_>) -> bool) {
-        let items = self.node.at(place).map(Node::items).unwrap_or_default();
+        let items = self.node.items_at(place);
         let path = self.path.field(place);
         let ours = (0..).zip(items).filter(|(_, item)| is_ours(item)).map(|(index, _)| path.item(index));
         self.take(place, ours.collect());
@@ -105,7 +105,7 @@ impl Undoing<'_> {
 
     /// Takes back what lets a container start as root, where that is still as it was written.
     fn be_no_root(&mut self, place: &str) {
-        let fields = self.node.at(place).map(Node::fields).unwrap_or_default();
+        let fields = self.node.fields_at(place);
         let written = fields.iter().filter(|field| is_of_root(&field.name, &field.value));
         let (added, replaced): (Vec<_>, Vec<_>) = written
             .map(|field| format!("{place}.{}", field.name))
@@ -140,7 +140,7 @@ impl Undoing<'_> {
 
     fn annotation(&mut self) {
         let all = "metadata.annotations";
-        let fields = |names: &str| self.node.at(names).map(Node::fields).unwrap_or_default().len();
+        let fields = |names: &str| self.node.fields_at(names).len();
         if fields(all) == 1 && fields("metadata") == 1 && self.restore("metadata") {
             return;
         }

@@ -75,6 +75,16 @@ impl<'a> Node<'a> {
         if let Kind::List { items, .. } = &self.kind { items } else { &[] }
     }
 
+    /// The fields of a field, the names divided by dots.
+    pub(crate) fn fields_at(&self, names: &str) -> &[Field<'a>] {
+        self.at(names).map(Self::fields).unwrap_or_default()
+    }
+
+    /// The items of a field.
+    pub(crate) fn items_at(&self, names: &str) -> &[Self] {
+        self.at(names).map(Self::items).unwrap_or_default()
+    }
+
     /// The text of a scalar that is not null.
     pub(crate) fn text(&self) -> Option<&str> {
         let Kind::Scalar { text, .. } = &self.kind else { return None };
