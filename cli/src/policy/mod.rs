@@ -18,6 +18,7 @@ mod recorded;
 mod replay;
 pub(crate) mod simulate;
 mod speaker;
+mod spoken;
 mod suffix;
 pub(crate) mod test;
 mod vouch;

@@ -1,13 +1,13 @@
 //! A connection that a log tells of.
 
 use super::question::Question;
-use super::replay::{self, destination};
 use super::speaker::Speaker;
+use super::spoken::{Spoken, claims, destination};
 use crate::failure::{Failure, Problem};
 use crate::records::{self, HowArgs};
 use core::ops::ControlFlow;
-use procgate_identity::{Claims, Refusal, RefusalReason, Stray};
-use procgate_policy::{Model, Reason, Record};
+use procgate_identity::Refusal;
+use procgate_policy::{Model, Record};
 use std::path::PathBuf;
 
 /// The record with this id, or the first one, as a question to a policy. Under `--strict` what stands behind it is
@@ -55,34 +55,21 @@ fn question(record: &Record<'_>, policy: &Model) -> Result<Question, Failure> {
 /// Who spoke. Of a refused identity a record tells only why it was refused.
 fn speaker(record: &Record<'_>, policy: &Model) -> Result<Speaker, Failure> {
     let detail = record.detail.as_deref().unwrap_or_default();
-    match record.reason {
-        Reason::Identity(RefusalReason::NoIdentity) => return Ok(Speaker::Absent),
-        Reason::Identity(reason) => return Ok(Speaker::Refused(Refusal::new(reason, detail))),
-        Reason::PeerMismatch | Reason::Internal => {
+    match Spoken::of(record) {
+        Spoken::Nobody => Ok(Speaker::Absent),
+        Spoken::Refused(reason) => Ok(Speaker::Refused(Refusal::new(reason, detail))),
+        Spoken::Unasked => {
             let problem = Problem::new(format!("decided as {} before any policy was asked", record.reason));
-            return Err(problem.at("the record").next(record.reason.next_step()).into());
+            Err(problem.at("the record").next(record.reason.next_step()).into())
         }
-        Reason::Allowed
-        | Reason::UnknownProcess
-        | Reason::WrongContainer
-        | Reason::CodeChanged
-        | Reason::DeniedByRule
-        | Reason::NoMatchingRule => {}
+        Spoken::Verified if record.subject.is_none() => Ok(Speaker::Absent),
+        Spoken::Verified => {
+            let claims = claims(record).ok_or_else(|| {
+                Problem::new("tells of an identity that no shim makes")
+                    .at("the record")
+                    .next("give one as it was written")
+            })?;
+            Ok(Speaker::vouched(claims, policy.trusted_keys(), record.time)?)
+        }
     }
-    if record.subject.is_none() {
-        return Ok(Speaker::Absent);
-    }
-    let claims = claims(record).ok_or_else(|| {
-        Problem::new("tells of an identity that no shim makes")
-            .at("the record")
-            .next("give one as it was written")
-    })?;
-    Ok(Speaker::vouched(claims, policy.trusted_keys(), record.time)?)
-}
-
-fn claims(record: &Record<'_>) -> Option<Claims> {
-    let claims = replay::claims(&records::Speaker::of(record)?, record.time)?;
-    let stray = record.stray.as_ref().map(|(path, digest)| Stray { path: path.to_string(), digest: *digest });
-    let destination = record.address.unwrap_or(claims.destination);
-    Some(Claims { stray, destination, ..claims })
 }

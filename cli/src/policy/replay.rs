@@ -1,19 +1,11 @@
 //! Recorded decisions, judged again under a policy.
 //!
-//! A record tells who spoke only where the identity verified, and where to in full but for very long
-//! paths. So a decision about a refused identity stays as it is: whether it would verify now, the
-//! record cannot tell.
+//! A decision about a refused identity stays as it is: whether it would verify now, the record cannot tell.
 
-use super::vouch::vouch;
+use super::spoken::{self, Spoken, destination};
 use crate::failure::Problem;
-use crate::records::{Alike, Memo, Speaker, Speakers};
-use core::net::{Ipv4Addr, SocketAddr};
-use procgate_identity::{
-    Claims, Labels, Lifetime, RefusalReason, Serial, Subject, TOKEN_LIFE_SECONDS, UnixNanos,
-};
-use procgate_policy::{
-    Destination, Finding, Http, Policy, Presented, Reason, Record, ResolvedDestination, ResolvedIdentity,
-};
+use crate::records::{Alike, Memo, Speakers};
+use procgate_policy::{Finding, Policy, Presented, Record, ResolvedDestination, ResolvedIdentity};
 
 /// Identities that are kept resolved; beyond, all are resolved anew, which takes longer and no memory.
 const MAX_KEPT: usize = 65_536;
@@ -83,17 +75,10 @@ impl<'p> Replay<'p> {
 
     /// The number of who speaks, none for nobody; and nothing at all where an identity was refused.
     fn speaker(&mut self, record: &Record<'_>) -> Result<Option<Option<usize>>, Problem> {
-        Ok(match record.reason {
-            Reason::Identity(RefusalReason::NoIdentity) => Some(None),
-            Reason::Identity(_) | Reason::PeerMismatch | Reason::Internal => None,
-            // By a rule for connections without identity.
-            Reason::Allowed if record.subject.is_none() => Some(None),
-            Reason::Allowed
-            | Reason::UnknownProcess
-            | Reason::WrongContainer
-            | Reason::CodeChanged
-            | Reason::DeniedByRule
-            | Reason::NoMatchingRule => self.resolve(record)?.map(Some),
+        Ok(match Spoken::of(record) {
+            Spoken::Nobody => Some(None),
+            Spoken::Refused(_) | Spoken::Unasked => None,
+            Spoken::Verified => self.resolve(record)?.map(Some),
         })
     }
 
@@ -106,47 +91,9 @@ impl<'p> Replay<'p> {
         let Some(number) = self.speakers.number(record, MAX_KEPT) else { return Ok(None) };
         if number >= self.resolved.len() {
             let speaker = self.speakers.list().get(number);
-            let claims = speaker.and_then(|speaker| claims(speaker, record.time));
-            let resolved = claims.map(|claims| resolve(self.policy, claims)).transpose()?;
-            self.resolved.push(resolved);
+            let resolved = speaker.map(|speaker| spoken::resolve(self.policy, speaker, record.time));
+            self.resolved.push(resolved.transpose()?.flatten());
         }
         Ok(Some(number))
     }
-}
-
-/// Who a speaker with these claims is under the policy.
-pub(super) fn resolve(policy: &Policy, claims: Claims) -> Result<ResolvedIdentity, Problem> {
-    let now = claims.lifetime.issued_at.nanos();
-    Ok(match vouch(claims, policy.trusted_keys(), now)? {
-        Ok(identity) => policy.resolve_identity(Presented::Verified(&identity)),
-        Err(refusal) => policy.resolve_identity(Presented::Refused(&refusal)),
-    })
-}
-
-/// The claims of a speaker; none where no shim could have made them.
-pub(super) fn claims(speaker: &Speaker, time: UnixNanos) -> Option<Claims> {
-    let subject: Subject = speaker.subject.parse().ok()?;
-    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    Some(Claims {
-        subject,
-        lifetime: Lifetime::starting(time, TOKEN_LIFE_SECONDS),
-        serial: Serial(time.0),
-        exe: speaker.exe,
-        code: speaker.code,
-        stray: None,
-        script: speaker.script,
-        name: speaker.name.clone(),
-        labels: Labels::from_pairs(speaker.labels.iter().cloned()).ok()?,
-        source: nowhere,
-        destination: nowhere,
-    })
-}
-
-/// Where a recorded connection went, as the filter asked about it: of a connection that is no request,
-/// the server name stands for the host.
-pub(super) fn destination<'r>(record: &'r Record<'_>) -> Destination<'r> {
-    let (method, path) = (record.method.as_deref(), record.path.as_deref());
-    let http = Http { method: method.unwrap_or_default(), path: path.unwrap_or_default() };
-    let http = (method.is_some() || path.is_some()).then_some(http);
-    Destination { host: record.host.as_deref().or(record.sni.as_deref()), address: record.address, http }
 }

@@ -3,7 +3,7 @@
 use super::flows::{Flows, Route, Whereto};
 use super::paths::{is_mark, is_rest};
 use crate::failure::Problem;
-use crate::policy::replay;
+use crate::policy::spoken;
 use core::net::SocketAddr;
 use procgate_policy::{Destination, Finding, Http, Policy, ResolvedIdentity};
 
@@ -16,10 +16,7 @@ pub(super) struct Judge<'p> {
 
 impl<'p> Judge<'p> {
     pub(super) fn under(policy: &'p Policy, flows: &Flows) -> Result<Self, Problem> {
-        let resolve = |speaker| {
-            let claims = replay::claims(speaker, flows.all.last);
-            claims.map(|claims| replay::resolve(policy, claims)).transpose()
-        };
+        let resolve = |speaker| spoken::resolve(policy, speaker, flows.all.last);
         let identities = flows.speakers.list().iter().map(resolve).collect::<Result<_, _>>()?;
         Ok(Self { policy, identities })
     }

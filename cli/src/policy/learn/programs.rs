@@ -4,7 +4,7 @@ use super::flows::Flows;
 use super::names::Names;
 use super::review::Doubt;
 use crate::failure::Problem;
-use crate::policy::replay;
+use crate::policy::spoken;
 use crate::records::Speaker;
 use procgate_identity::{RefusalReason, Subject};
 use procgate_policy::{Destination, Policy, RawPolicy, RawProcess, Reason};
@@ -80,8 +80,7 @@ enum Known {
 }
 
 fn known(policy: &Policy, speaker: &Speaker, flows: &Flows) -> Result<Known, Problem> {
-    let Some(claims) = replay::claims(speaker, flows.all.last) else { return Ok(Known::NoKey) };
-    let identity = replay::resolve(policy, claims)?;
+    let Some(identity) = spoken::resolve(policy, speaker, flows.all.last)? else { return Ok(Known::NoKey) };
     let nowhere = policy.resolve_destination(&Destination::default());
     let finding = policy.decide(&identity, &nowhere, None).finding;
     let name = finding.process.map(String::from);
