@@ -173,21 +173,30 @@ impl Envoy {
         wire::fetch(self.admin, path)
     }
 
+    /// What it counts, as Prometheus would read it.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.admin("/stats/prometheus").text()
+    }
+
     /// The sum of procgate's metrics of this name with these labels.
     #[must_use]
     pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
-        let stats = String::from_utf8(self.admin("/stats/prometheus").body).unwrap();
         let fits = |line: &&str| {
             line.split(['{', ' ']).next().is_some_and(|found| found.ends_with(name))
                 && labels.iter().all(|(label, value)| line.contains(&format!("{label}=\"{value}\"")))
         };
-        stats.lines().filter(fits).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+        self.metrics()
+            .lines()
+            .filter(fits)
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
     }
 
     /// A counter or gauge of Envoy's own for the listener.
     #[must_use]
     pub fn listener_stat(&self, name: &str) -> u64 {
-        let text = String::from_utf8(self.admin("/stats?filter=^listener[.]127").body).unwrap();
+        let text = self.admin("/stats?filter=^listener[.]127").text();
         let line = text.lines().find_map(|line| line.split_once(&format!(".{name}: ")));
         line.unwrap_or_else(|| panic!("no listener has {name}: {text}")).1.parse().unwrap()
     }

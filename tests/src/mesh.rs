@@ -317,8 +317,7 @@ fn servers(world: &Namespace, folder: &Path, certificate: &Certificate) -> Optio
     for port in PORTS {
         let serves = || world.within(|| std::net::TcpStream::connect((SERVERS, port)).ok());
         until("the servers", || {
-            let ended = running.iter_mut().find_map(|server| server.ended());
-            assert!(ended.is_none(), "a server ended: {}", ended.unwrap_or_default());
+            running.iter_mut().for_each(|server| server.must_run("a server"));
             serves()
         });
     }

@@ -74,6 +74,16 @@ impl Running {
         Some(format!("{status}\n{}{}", self.stdout(), self.stderr()))
     }
 
+    /// Sees to it that it runs still.
+    ///
+    /// # Panics
+    /// Where it has ended, with what it left.
+    pub fn must_run(&mut self, what: &str) {
+        if let Some(end) = self.ended() {
+            panic!("{what} ended: {end}");
+        }
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

@@ -155,9 +155,7 @@ fn print_records(lines: &[Line]) {
 
 fn print_metrics(stage: &Stage) {
     println!("\nmetrics of the enforcing Envoy");
-    let body = stage.pod.envoy.admin("/stats/prometheus").body;
-    let text = String::from_utf8(body).expect("Envoy's metrics are text");
     let ours =
         |line: &&str| line.contains("procgate_decisions_total{") || line.contains("procgate_policy_info{");
-    text.lines().filter(ours).for_each(|line| println!("  {line}"));
+    stage.pod.envoy.metrics().lines().filter(ours).for_each(|line| println!("  {line}"));
 }

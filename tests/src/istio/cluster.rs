@@ -193,8 +193,7 @@ impl Cluster {
         command.env("PILOT_ENABLE_METADATA_EXCHANGE", "false").env("PILOT_ENABLE_ALPN_FILTER", "false");
         let mut running = Running::start(&mut command);
         eventually("istiod", || {
-            let ended = running.ended();
-            assert!(ended.is_none(), "istiod ended: {}", ended.unwrap_or_default());
+            running.must_run("istiod");
             let mut ready = self.world.command("curl");
             run(ready.args(["-sf", "-m", "1", "http://127.0.0.1:18080/ready"])).status.success().then_some(())
         });
@@ -243,8 +242,7 @@ fn serve(network: &Namespace, at: Ipv4Addr, authority: &Authority) -> Running {
     let mut running = Running::start(python.arg(certificate.chain).arg(certificate.key));
     for port in [80, 443, 5555, 7000, 8080, 8443, 9000, 9300] {
         eventually("the servers", || {
-            let ended = running.ended();
-            assert!(ended.is_none(), "a server ended: {}", ended.unwrap_or_default());
+            running.must_run("the server");
             network.within(|| std::net::TcpStream::connect((at, port)).ok())
         });
     }

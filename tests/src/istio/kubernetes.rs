@@ -52,8 +52,7 @@ pub(super) fn start(tools: &Path, world: &Namespace, folder: &Path) -> [Running;
     server.args(["--authorization-mode", "AlwaysAllow", "--disable-admission-plugins", "ServiceAccount"]);
     let mut running = [etcd, server].map(|mut command| Running::start(command.current_dir(&data)));
     eventually("the API server", || {
-        let ended = running.iter_mut().find_map(Running::ended);
-        assert!(ended.is_none(), "etcd or the API server ended: {}", ended.unwrap_or_default());
+        running.iter_mut().for_each(|server| server.must_run("etcd or the API server"));
         let mut ready = kubectl(tools, world, folder);
         run(ready.args(["get", "--raw", "/readyz", "--request-timeout", "1s"])).status.success().then_some(())
     });

@@ -59,8 +59,7 @@ impl Sidecar {
 
     fn wait_until_ready(&mut self) {
         eventually("the proxy to be ready", || {
-            let ended = self.agent.ended();
-            assert!(ended.is_none(), "the agent ended: {}", ended.unwrap_or_default());
+            self.agent.must_run("the agent");
             let network = &self.network;
             let listens = network.within(|| std::net::TcpStream::connect(ADMIN).is_ok());
             let ready = || network.within(|| wire::fetch(ADMIN, "/ready").status == 200);
@@ -91,15 +90,15 @@ impl Sidecar {
 
     /// What Envoy tells of itself.
     #[must_use]
-    pub fn admin(&self, path: &str) -> Vec<u8> {
-        self.network.within(|| wire::fetch(ADMIN, path).body)
+    pub fn admin(&self, path: &str) -> String {
+        self.network.within(|| wire::fetch(ADMIN, path).text())
     }
 
     /// What Prometheus gets of Envoy, where Istio has it scrape.
     #[must_use]
-    pub fn metrics(&self) -> Vec<u8> {
+    pub fn metrics(&self) -> String {
         let scraped = SocketAddr::new(ADMIN.ip(), 15_090);
-        self.network.within(|| wire::fetch(scraped, "/stats/prometheus").body)
+        self.network.within(|| wire::fetch(scraped, "/stats/prometheus").text())
     }
 
     /// What Envoy runs, as it tells it itself, in a file.

@@ -107,8 +107,7 @@ fn registry(cluster: &Cluster) -> Running {
     let mut serve = cluster.world.command("docker-registry");
     let mut running = Running::start(serve.arg("serve").arg(cluster.file(&config)));
     eventually("the registry", || {
-        let ended = running.ended();
-        assert!(ended.is_none(), "the registry ended: {}", ended.unwrap_or_default());
+        running.must_run("the registry");
         cluster.world.within(|| std::net::TcpStream::connect((SERVERS, 5000)).ok())
     });
     running

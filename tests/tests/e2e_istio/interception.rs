@@ -17,7 +17,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 
 fn outbound(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     let stage = Stage::intercepted(cluster, built(cluster, "overlays/enforce"), Interception::Tproxy);
-    let listeners = String::from_utf8(stage.pod.admin("/config_dump?resource=dynamic_listeners"))?;
+    let listeners = stage.pod.admin("/config_dump?resource=dynamic_listeners");
     if listeners.matches("\"transparent\": true").count() != 2 {
         return Err("the listeners that rules lead to are not those of TPROXY".into());
     }

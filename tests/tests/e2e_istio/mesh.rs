@@ -67,7 +67,7 @@ fn scraped(cluster: &Arc<Cluster>, part: &Value) -> Result<Vec<String>, Failed> 
     let _configured = Configured::with(cluster, part);
     let stage = Stage::of(cluster, "overlays/enforce");
     only_the_approved_program(&stage, row("http_service"))?;
-    let metrics = String::from_utf8(stage.pod.metrics())?;
+    let metrics = stage.pod.metrics();
     let ours = metrics.lines().filter(|line| line.contains("procgate") && !line.starts_with('#'));
     Ok(ours.map(String::from).collect())
 }

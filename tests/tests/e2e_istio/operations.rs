@@ -160,7 +160,7 @@ fn modules(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     eventually("the next module with its policy", || {
         (gets_through(&stage, APPROVED) == [false, true]).then_some(())
     });
-    if !String::from_utf8_lossy(&stage.pod.admin("/config_dump")).contains("procgate-next.wasm") {
+    if !stage.pod.admin("/config_dump").contains("procgate-next.wasm") {
         return Err("the next module is not what runs".into());
     }
     expect(&stage, Visitor::Neighbour, [false; 2], "after the update")?;
@@ -245,7 +245,6 @@ fn memory(cluster: &Arc<Cluster>) -> Result<(), Failed> {
     println!("Envoy of a sidecar with two workers: {without} kB, with the plugins {with} kB");
     // One for each worker, one for the main thread, and the one that they were made from.
     let stats = stage.pod.admin("/stats?usedonly&filter=wasm.runtime.v8.active");
-    let stats = String::from_utf8_lossy(&stats);
     if stats.trim() != "wasm.envoy.wasm.runtime.v8.active: 4" {
         return Err(format!("the plugins share no VM: {stats}").into());
     }

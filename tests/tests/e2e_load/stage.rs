@@ -83,7 +83,7 @@ impl Stage {
 
     /// What Envoy has counted of refusals and their reasons, for the message of a failure.
     pub(crate) fn refusals(&self) -> String {
-        let stats = String::from_utf8(self.pod.envoy.admin("/stats/prometheus").body).unwrap();
-        stats.lines().filter(|line| line.contains("decision=\"deny\"")).collect::<Vec<_>>().join("\n")
+        let metrics = self.pod.envoy.metrics();
+        metrics.lines().filter(|line| line.contains("decision=\"deny\"")).collect::<Vec<_>>().join("\n")
     }
 }

@@ -21,7 +21,7 @@ fn a_denial_says_why_and_what_next_and_nothing_of_the_policy() {
     let fields: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, ["decision", "id", "next", "reason"]);
     assert_eq!((&body["decision"], &body["reason"]), (&json!("deny"), &json!("no-matching-rule")));
-    let text = String::from_utf8(answer.body).unwrap();
+    let text = answer.text();
     assert!(!text.contains("checkout-pays") && !text.contains("sha256"), "{text}");
 }
 
