@@ -4,16 +4,18 @@ mod cidr;
 mod host;
 mod path;
 mod port;
+mod request_path;
 
 pub use cidr::Cidr;
 pub use host::{HostPattern, host_name};
-pub use path::{MAX_SEGMENTS, PathPattern, Segment, clear_path};
+pub use path::{MAX_SEGMENTS, PathPattern, Segment};
 pub(crate) use port::PortPrefix;
 pub use port::PortRange;
+pub use request_path::clear_path;
 
 pub(crate) use cidr::masked;
 pub(crate) use host::Host;
-pub(crate) use path::RequestPath;
+pub(crate) use request_path::RequestPath;
 
 /// Why a text is no pattern, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
