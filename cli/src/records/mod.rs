@@ -5,12 +5,14 @@
 //! is counted and its place noted, and reading goes on; [`Tally`] tells it in the end.
 
 mod lines;
+mod memo;
+mod parts;
 mod recognise;
 mod recurring;
 mod speakers;
 mod tally;
 
-pub(crate) use recurring::{Alike, Memo};
+pub(crate) use memo::{Alike, Memo};
 pub(crate) use speakers::{Speaker, Speakers};
 pub(crate) use tally::Tally;
 

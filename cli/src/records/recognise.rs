@@ -1,6 +1,8 @@
 //! The record in one line of a log.
 
-use super::recurring::{Alike, Found, Recurring};
+use super::memo::Alike;
+use super::parts::Found;
+use super::recurring::Recurring;
 use super::tally::Kind;
 use memchr::memmem;
 use procgate_policy::{Record, RecordError};
