@@ -1,8 +1,9 @@
 //! Rules that others leave nothing for.
 
-use super::cover::{MAX_SPLIT, Resolved, covering};
+use super::cover::{MAX_SPLIT, covering};
 use super::items::items;
 use super::reach::Reach;
+use super::resolved::Resolved;
 use super::{Findings, LintId};
 use crate::index::specificity;
 use crate::model::{Model, Rule, Selector, Source};

@@ -1,6 +1,6 @@
 //! Destinations that are everywhere, or nearly.
 
-use super::cover::adds_up;
+use super::parts::adds_up;
 use super::{Findings, LintId};
 use crate::model::{Model, NamedDestination};
 use crate::pattern::{Cidr, HostPattern};

@@ -1,9 +1,11 @@
 //! "Permit any to any", and the disguises it wears: every address in two halves, every port as a range, every
 //! process by name, every method listed, several rules that add up.
 
-use super::cover::{MAX_SPLIT, Resolved, adds_up, covering, elsewhere};
+use super::cover::{MAX_SPLIT, covering};
 use super::covered::enumerated;
+use super::parts::adds_up;
 use super::reach::Reach;
+use super::resolved::{Resolved, elsewhere};
 use super::{Findings, LintId};
 use crate::model::{Model, NamedDestination, Rule, Selector, Source};
 use crate::pattern::{Cidr, HostPattern, PortRange};
