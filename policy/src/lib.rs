@@ -9,6 +9,9 @@
 //! 3. [`judge`] looks up the two ends of a connection and finds the rule that decides: a
 //!    [`Judgement`], which alone holds the [`Permit`] to proceed, and is written down as a [`Record`].
 //!
+//! Who asks about one connection is served by a [`CheckedPolicy`]: [`explain`](mod@explain) and [`edit`] judge by the part
+//! of it that concerns the speaker.
+//!
 //! There is no clock, no I/O and no environment in here.
 
 mod check;

@@ -4,6 +4,7 @@
 mod support;
 
 use procgate_identity::{Claims, Labels};
+use procgate_policy::edit::{Step, allow};
 use procgate_policy::explain::{Explanation, Failed, explain};
 use procgate_policy::{CheckedPolicy, Destination, Http, Presented, RawPolicy, Reason};
 use support::{claims, digest, identity, text};
@@ -107,4 +108,15 @@ fn the_nearest_rule_is_the_one_that_fails_fewest_conditions() {
             .any(|rule| rule.failed == [Failed::NoIdentity])
     );
     assert_eq!(explain(&policy, Presented::Fault("x"), &request()).unwrap().rules, []);
+}
+
+#[test]
+fn an_edit_is_about_the_destination_that_the_policy_has_and_that_no_rule_of_the_speaker_reaches() {
+    let policy =
+        shop(r#"{"name":"other-goes-far","allow":{"from":{"process":"other"},"to":{"destination":"far"}}}"#);
+    let far = Destination { host: None, address: Some("192.0.2.7:80".parse().unwrap()), http: None };
+    let edit = allow(&policy, Some(&claims()), &far).unwrap();
+    let [Step { at, add, .. }] = edit.steps.as_slice() else { panic!("{edit:?}") };
+    assert_eq!(at, "rules");
+    assert!(add.contains(r#""to":{"destination":"far","ports":[80]}"#), "{add}");
 }

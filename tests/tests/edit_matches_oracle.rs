@@ -70,6 +70,11 @@ fn what_is_proposed_allows_the_connection_and_is_all_that_allows_anything_new() 
                 }
                 Err(none) => {
                     assert_ne!(expected.reason, "allowed", "{none}");
+                    assert_ne!(
+                        *none,
+                        NoEdit::NotPossible,
+                        "these policies have room, and all names are possible"
+                    );
                     format!("{} none: {none:?}", expected.reason)
                         .chars()
                         .take_while(|letter| *letter != '(')
