@@ -8,7 +8,7 @@ use crate::raw::RawPolicy;
 use procgate_identity::Claims;
 
 /// A policy in which everything means something, not made ready to judge: that takes as long as reading it, and who asks
-/// about one connection needs but the part that concerns its speaker.
+/// about one connection needs but the part that concerns it.
 #[derive(Debug)]
 pub struct CheckedPolicy {
     raw: RawPolicy,
@@ -36,10 +36,10 @@ impl CheckedPolicy {
         &self.model
     }
 
-    /// What decides about connections of a speaker with these claims, or of nobody, to this destination.
+    /// What decides about connections of somebody with these claims, or of nobody, to this destination.
     pub(crate) fn part(&self, claims: Option<&Claims>, destination: &Destination<'_>) -> RawPolicy {
         let entries = self.model.entries(destination);
-        let names: Vec<&str> = entries.iter().map(|(_, entry)| entry.name.as_str()).collect();
-        self.raw.of_speaker(claims, &names)
+        let names = entries.iter().map(|(_, entry)| entry.name.as_str()).collect();
+        self.raw.of_connection(claims, &names)
     }
 }

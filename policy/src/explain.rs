@@ -3,25 +3,34 @@
 //!
 //! This walks all rules and shares nothing with the index but the verdict it is given: for people
 //! who ask about one connection, not for the proxy. The verdict is the judge's, about the part of the policy
-//! that concerns the speaker: to make all of it ready to judge would take longer than everything else.
+//! that concerns the connection: to make all of it ready to judge would take longer than everything else.
 
 use crate::checked::CheckedPolicy;
 use crate::connection::{Destination, Http, Presented};
-use crate::index::{Specificity, specificity};
+use crate::index::specificity;
 use crate::judge::{Finding, judge};
 use crate::mistake::Mistakes;
 use crate::model::{Model, NamedDestination, Rule, Selector, Source};
 use crate::pattern::{Host, RequestPath};
 use crate::policy::Policy;
-use crate::raw::Effect;
+use crate::raw::{Effect, Mode};
+use crate::reason::Reason;
 use core::fmt;
 use procgate_identity::Claims;
 
 /// What a policy says about one connection, rule by rule.
 #[derive(Clone, Debug)]
 pub struct Explanation<'p> {
-    /// The verdict.
-    pub finding: Finding<'p>,
+    /// Audit or enforce.
+    pub mode: Mode,
+    /// Allowed, or why not.
+    pub reason: Reason,
+    /// What was seen, for people: escaped and bounded.
+    pub detail: Option<String>,
+    /// The process of the policy that speaks, or that it would be if its code had not changed.
+    pub process: Option<&'p str>,
+    /// The rule that allows or denies it.
+    pub rule: Option<&'p str>,
     /// The destinations of the policy that the connection goes to.
     pub destinations: Vec<&'p str>,
     /// Every rule in the order of the document; none where the identity was denied before any rule.
@@ -122,7 +131,7 @@ impl fmt::Display for Failed<'_> {
 /// Judges one connection and holds it against every rule.
 ///
 /// # Errors
-/// The part of the policy that concerns the speaker cannot be made ready to judge, though the whole was checked.
+/// The part of the policy that concerns the connection cannot be made ready to judge, though the whole was checked.
 pub fn explain<'p>(
     policy: &'p CheckedPolicy,
     presented: Presented<'_>,
@@ -134,8 +143,8 @@ pub fn explain<'p>(
         Presented::Refused(_) | Presented::PeerMismatch(_) | Presented::Fault(_) => (None, false),
     };
     let model = policy.model();
-    let part = Policy::new(&policy.part(claims, destination))?;
-    let finding = model.own(judge(&part, presented, destination).finding);
+    let part = Policy::of_part(&policy.part(claims, destination))?;
+    let finding = judge(&part, presented, destination).finding;
     let processes = recognised(&part, claims).filter(|_| reaches_rules);
     Ok(Explanation::new(model, finding, processes.as_deref(), claims, destination))
 }
@@ -143,7 +152,7 @@ pub fn explain<'p>(
 /// As [`explain`], of a policy that is ready to judge, for claims that are taken for verified.
 pub(crate) fn explain_claims<'p>(
     policy: &'p Policy,
-    finding: Finding<'p>,
+    finding: Finding<'_>,
     claims: Option<&Claims>,
     destination: &Destination<'_>,
 ) -> Explanation<'p> {
@@ -164,57 +173,54 @@ impl Model {
     pub(crate) fn entries(&self, destination: &Destination<'_>) -> Vec<(usize, &NamedDestination)> {
         self.destinations.iter().enumerate().filter(|(_, entry)| goes_to(entry, destination)).collect()
     }
-
-    /// What was found about a part of this policy, in the names of the whole.
-    fn own(&self, finding: Finding<'_>) -> Finding<'_> {
-        let rule = |name: &str| self.rules.iter().map(|rule| rule.name.as_str()).find(|rule| *rule == name);
-        let mut processes = self.processes.iter().map(|process| process.name.as_str());
-        Finding {
-            mode: finding.mode,
-            reason: finding.reason,
-            detail: finding.detail,
-            process: finding.process.and_then(|name| processes.find(|process| *process == name)),
-            rule: finding.rule.and_then(rule),
-            nearest: finding.nearest.and_then(rule),
-        }
-    }
 }
 
 impl<'p> Explanation<'p> {
     /// Holds every rule against a connection of these processes; no rule, where it was denied before any.
     fn new(
         model: &'p Model,
-        finding: Finding<'p>,
+        finding: Finding<'_>,
         processes: Option<&[&str]>,
         claims: Option<&Claims>,
         destination: &Destination<'_>,
     ) -> Self {
         let entries = model.entries(destination);
-        let destinations = entries.iter().map(|(_, entry)| entry.name.as_str()).collect();
-        let Some(named) = processes else {
-            return Self { finding, destinations, rules: Vec::new(), nearest: None };
+        // What was found may have been found in a part of the model.
+        let own = |name: &str| model.rules.iter().map(|rule| rule.name.as_str()).find(|rule| *rule == name);
+        let mut names = model.processes.iter().map(|process| process.name.as_str());
+        let mut explanation = Self {
+            mode: finding.mode,
+            reason: finding.reason,
+            detail: finding.detail,
+            process: finding.process.and_then(|name| names.find(|process| *process == name)),
+            rule: finding.rule.and_then(own),
+            destinations: entries.iter().map(|(_, entry)| entry.name.as_str()).collect(),
+            rules: Vec::new(),
+            nearest: None,
         };
+        let Some(named) = processes else { return explanation };
         let processes = model.processes.iter().enumerate();
         let processes = processes.filter(|(_, process)| named.contains(&process.name.as_str()));
         let processes = processes.map(|(place, _)| place).collect();
         let case = Case { model, claims, processes, entries, destination };
-        let mut rules = Vec::with_capacity(model.rules.len());
-        let mut nearest: Option<(usize, Specificity, &str)> = None;
-        for rule in &model.rules {
-            let failed = case.failed(rule);
-            if rule.effect == Effect::Allow {
-                let candidate = (failed.len(), specificity(rule), rule.name.as_str());
-                let nearer =
-                    |best: &(usize, Specificity, &str)| (candidate.0, &candidate.1) < (best.0, &best.1);
-                if nearest.as_ref().is_none_or(nearer) {
-                    nearest = Some(candidate);
-                }
-            }
-            rules.push(ExplainedRule { name: &rule.name, effect: rule.effect, failed });
+        explanation.rules = model
+            .rules
+            .iter()
+            .map(|rule| ExplainedRule { name: &rule.name, effect: rule.effect, failed: case.failed(rule) })
+            .collect();
+        if explanation.rule.is_none() {
+            explanation.nearest = nearest(&model.rules, &explanation.rules);
         }
-        let nearest = nearest.filter(|_| finding.rule.is_none()).map(|(_, _, name)| name);
-        Self { finding, destinations, rules, nearest }
+        explanation
     }
+}
+
+/// The allow rule that fails the fewest conditions; of several, the most specific.
+fn nearest<'p>(rules: &'p [Rule], explained: &[ExplainedRule<'p>]) -> Option<&'p str> {
+    let allow = rules.iter().zip(explained).filter(|(rule, _)| rule.effect == Effect::Allow);
+    let fewest = allow.clone().map(|(_, explained)| explained.failed.len()).min()?;
+    let near = allow.filter(|(_, explained)| explained.failed.len() == fewest);
+    near.min_by_key(|(rule, _)| specificity(rule)).map(|(rule, _)| rule.name.as_str())
 }
 
 fn goes_to(entry: &NamedDestination, destination: &Destination<'_>) -> bool {

@@ -10,7 +10,7 @@
 //!    [`Judgement`], which alone holds the [`Permit`] to proceed, and is written down as a [`Record`].
 //!
 //! Who asks about one connection is served by a [`CheckedPolicy`]: [`explain`](mod@explain) and [`edit`] judge by the part
-//! of it that concerns the speaker.
+//! of it that concerns the connection.
 //!
 //! There is no clock, no I/O and no environment in here.
 

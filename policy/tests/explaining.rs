@@ -39,7 +39,7 @@ fn failed(rule: &str, destination: &Destination<'_>) -> Vec<String> {
     let identity = identity(policy.model().trusted_keys(), &Claims { labels, ..claims() });
     let explained = explain(&policy, Presented::Verified(&identity), destination).unwrap();
     let failed = &explained.rules[0].failed;
-    assert_eq!(explained.finding.reason == Reason::Allowed, failed.is_empty(), "{explained:?}");
+    assert_eq!(explained.reason == Reason::Allowed, failed.is_empty(), "{explained:?}");
     failed.iter().map(ToString::to_string).collect()
 }
 
@@ -95,9 +95,9 @@ fn the_nearest_rule_is_the_one_that_fails_fewest_conditions() {
            {"name":"deny-one-off","deny":{"to":{"ports":[1]}}}"#,
     );
     let identity = identity(policy.model().trusted_keys(), &claims());
-    let Explanation { finding, destinations, rules, nearest } =
+    let Explanation { reason, destinations, rules, nearest, .. } =
         explain(&policy, Presented::Verified(&identity), &request()).unwrap();
-    assert_eq!(finding.reason, Reason::NoMatchingRule);
+    assert_eq!(reason, Reason::NoMatchingRule);
     assert_eq!((nearest, destinations), (Some("one-off"), vec!["payments"]));
     assert_eq!(rules.iter().map(|rule| rule.failed.len()).collect::<Vec<_>>(), [2, 1, 1]);
     assert!(

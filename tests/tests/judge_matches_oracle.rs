@@ -54,8 +54,12 @@ fn check_explanation(
     expected: &Expected,
 ) -> Result<(), String> {
     let explained = explain(policy, presented, destination).map_err(|mistakes| mistakes.to_string())?;
-    if as_expected(&explained.finding) != *expected {
-        return Err(format!("{:?}", explained.finding));
+    // Its nearest rule is another than the judge's: the one that fails the fewest conditions.
+    let same = explained.reason.code() == expected.reason
+        && explained.rule == expected.rule.as_deref()
+        && explained.process == expected.process.as_deref();
+    if !same {
+        return Err(format!("{explained:?}"));
     }
     let matching =
         |name: &str| explained.rules.iter().any(|rule| rule.name == name && rule.failed.is_empty());

@@ -119,28 +119,27 @@ pub(super) fn answer(
         let problem = Problem::new(format!("the policy has no rule {name}")).at("--rule");
         return Err(problem.next("name one of its rules"));
     }
-    let finding = &explanation.finding;
     let compared = rule.or(explanation.nearest).and_then(|name| held_against(&explanation, name));
-    let allowed = finding.reason == Reason::Allowed;
+    let allowed = explanation.reason == Reason::Allowed;
     let refused = matches!(question.speaker, Speaker::Refused(_));
     let edit =
         (!allowed && !refused).then(|| Proposal::to_allow(policy, question.speaker.claims(), &destination));
-    let mut warnings = question.warnings(finding.reason);
-    if !refused && finding.reason != Reason::DeniedByRule {
+    let mut warnings = question.warnings(explanation.reason);
+    if !refused && explanation.reason != Reason::DeniedByRule {
         warnings.extend(question.left_open(policy.model().needs()));
     }
     Ok(Explained {
         decision: if allowed { "allow" } else { "deny" },
-        reason: finding.reason.code(),
-        mode: finding.mode.code(),
-        detail: finding.detail.clone(),
+        reason: explanation.reason.code(),
+        mode: explanation.mode.code(),
+        detail: explanation.detail.clone(),
         subject: question.speaker.claims().map(|claims| claims.subject.to_string()),
-        process: finding.process.map(Into::into),
-        rule: finding.rule.map(Into::into),
-        next: if finding.reason == Reason::NoMatchingRule && compared.is_some() {
+        process: explanation.process.map(Into::into),
+        rule: explanation.rule.map(Into::into),
+        next: if explanation.reason == Reason::NoMatchingRule && compared.is_some() {
             "Change the rule where it fails, or add one for this connection."
         } else {
-            finding.reason.next_step()
+            explanation.reason.next_step()
         },
         compared,
         edit,

@@ -1,6 +1,6 @@
 //! The smallest edit of a policy that allows a connection which it denies.
 //!
-//! Each edit is tried before it is proposed, on the part of the policy that concerns the speaker. It adds and never takes
+//! Each edit is tried before it is proposed, on the part of the policy that concerns the connection. It adds and never takes
 //! away: what a deny rule says was meant, and is for its author to narrow.
 
 mod addition;
@@ -106,7 +106,7 @@ pub fn allow(
         edit: Edit { steps: Vec::new(), broad: Vec::new() },
     };
     for _ in 0..=MAX_STEPS {
-        let part = Policy::new(&draft.part).map_err(|_: Mistakes| NoEdit::NotPossible)?;
+        let part = Policy::of_part(&draft.part).map_err(|_: Mistakes| NoEdit::NotPossible)?;
         let identity = part.resolve_claims(claims);
         let resolved = part.resolve_destination(destination);
         let finding = part.decide(&identity, &resolved, destination.http).finding;
@@ -133,7 +133,7 @@ pub fn allow(
 /// An edit in the making.
 struct Draft<'p> {
     whole: &'p CheckedPolicy,
-    /// The part that concerns the speaker, with everything added so far.
+    /// The part that concerns the connection, with everything added so far.
     part: RawPolicy,
     edit: Edit,
 }

@@ -24,7 +24,7 @@ mod symbols;
 pub(crate) use cells::Request;
 pub(crate) use destinations::DestinationIndex;
 pub(crate) use processes::{ProcessIndex, Unrecognised};
-pub(crate) use rank::{Rank, Specificity, specificity};
+pub(crate) use rank::{Rank, specificity};
 pub(crate) use sides::Atom;
 
 use cells::Cells;

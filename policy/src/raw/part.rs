@@ -1,4 +1,4 @@
-//! The parts of a policy that concern one workload, or one speaker.
+//! The parts of a policy that concern one workload, or one connection.
 
 use super::{
     RawDestination, RawFrom, RawKey, RawLint, RawPolicy, RawProcess, RawRule, RawSelector, RawTrust,
@@ -17,49 +17,64 @@ impl RawPolicy {
         };
         let processes: Vec<_> = self.processes.iter().filter(concerned).cloned().collect();
         let names = names(processes.iter());
-        let rules = self.rules.iter().filter_map(|rule| of_processes(rule, &names)).collect();
+        let concerned = |rule: &&RawRule| is_about(processes_of(rule), &names);
+        let mut rules: Vec<_> = self.rules.iter().filter(concerned).cloned().collect();
+        rules.iter_mut().for_each(|rule| keep_processes(rule, &names));
         let keys = self.trust.keys_for(&format!("ns/{namespace}/sa/{service_account}/container/"));
         let trust = RawTrust { domain: self.trust.domain.clone(), keys: keys.cloned().collect() };
-        self.part(trust, processes, rules, &[])
-    }
-
-    /// What decides about a speaker with these claims, or about nobody: the same finding for it as for the whole, now
-    /// and when more is added. These destinations are in it even where no rule is about them.
-    pub(crate) fn of_speaker(&self, claims: Option<&Claims>, destinations: &[&str]) -> Self {
-        // Its executable may be known elsewhere, and its path with another executable.
-        let resembles = |process: &&RawProcess| {
-            claims.is_some_and(|claims| {
-                process.exe.contains(&claims.exe) || process.path.as_ref() == Some(&claims.name)
-            })
-        };
-        let processes: Vec<_> = self.processes.iter().filter(resembles).cloned().collect();
-        let here = |process: &&RawProcess| claims.is_some_and(|claims| is_at(process, &claims.subject));
-        let names = names(processes.iter().filter(here));
-        let labels = claims.map(|claims| &claims.labels);
-        let concerned = |rule: &&RawRule| has_labels(rule, labels);
-        let rules =
-            self.rules.iter().filter(concerned).filter_map(|rule| of_processes(rule, &names)).collect();
-        self.part(self.trust.clone(), processes, rules, destinations)
-    }
-
-    /// These, and the destinations that the rules are about.
-    fn part(
-        &self,
-        trust: RawTrust,
-        processes: Vec<RawProcess>,
-        rules: Vec<RawRule>,
-        destinations: &[&str],
-    ) -> Self {
-        let selectors = rules.iter().filter_map(|rule| rule.to.as_ref()).map(|to| &to.selector);
-        let reached = selectors.flat_map(|to| to.names.iter().map(String::as_str));
-        let reached: BTreeSet<&str> = reached.chain(destinations.iter().copied()).collect();
+        let reached = rules.iter().flat_map(destinations_of);
+        let mut reached: BTreeSet<&str> = reached.map(String::as_str).collect();
         // Rules may select by labels.
-        let concerned = |destination: &&RawDestination| {
-            !destination.labels.is_empty() || reached.contains(destination.name.as_str())
-        };
-        let destinations = self.destinations.iter().filter(concerned).cloned().collect();
+        let labelled = self.destinations.iter().filter(|destination| !destination.labels.is_empty());
+        reached.extend(labelled.map(|destination| destination.name.as_str()));
+        let destinations = self.destinations_named(&reached);
         let lint = RawLint::default();
         Self { mode: self.mode, forward: self.forward, trust, processes, destinations, rules, lint }
+    }
+
+    /// What decides about connections of somebody with these claims, or of nobody, to these destinations of the policy: the
+    /// same reason, process and rule, now and when something is added.
+    pub(crate) fn of_connection(&self, claims: Option<&Claims>, destinations: &BTreeSet<&str>) -> Self {
+        let processes = claims.map_or_else(Vec::new, |claims| self.processes_like(claims));
+        let here = |process: &&&RawProcess| claims.is_some_and(|claims| is_at(process, &claims.subject));
+        let names = names(processes.iter().filter(here).copied());
+        let labels = claims.map(|claims| &claims.labels);
+        let concerned = |rule: &&RawRule| {
+            has_labels(rule, labels)
+                && is_about(processes_of(rule), &names)
+                && is_about(destinations_of(rule), destinations)
+        };
+        let mut rules: Vec<_> = self.rules.iter().filter(concerned).cloned().collect();
+        for rule in &mut rules {
+            keep_processes(rule, &names);
+            keep_destinations(rule, destinations);
+        }
+        Self {
+            mode: self.mode,
+            forward: self.forward,
+            trust: self.trust.clone(),
+            processes: processes.into_iter().cloned().collect(),
+            destinations: self.destinations_named(destinations),
+            rules,
+            lint: RawLint::default(),
+        }
+    }
+
+    /// The processes that decide what somebody with these claims is: those of its place with its executable or its path,
+    /// and of those with its executable elsewhere one, which tells that it is known.
+    fn processes_like(&self, claims: &Claims) -> Vec<&RawProcess> {
+        let is_like = |process: &RawProcess| {
+            process.exe.contains(&claims.exe) || process.path.as_ref() == Some(&claims.name)
+        };
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            self.processes.iter().partition(|process| is_at(process, &claims.subject));
+        let elsewhere = elsewhere.into_iter().find(|process| process.exe.contains(&claims.exe));
+        here.into_iter().filter(|process| is_like(process)).chain(elsewhere).collect()
+    }
+
+    fn destinations_named(&self, names: &BTreeSet<&str>) -> Vec<RawDestination> {
+        let named = |destination: &&RawDestination| names.contains(destination.name.as_str());
+        self.destinations.iter().filter(named).cloned().collect()
     }
 }
 
@@ -90,7 +105,7 @@ fn names<'a>(processes: impl Iterator<Item = &'a RawProcess>) -> BTreeSet<&'a st
     processes.map(|process| process.name.as_str()).collect()
 }
 
-/// The processes that the rule selects, where it selects any.
+/// What the rule says of processes, where it says anything.
 fn source(rule: &RawRule) -> Option<&RawSelector> {
     match &rule.from {
         Some(RawFrom::Selected(from)) => Some(from),
@@ -104,16 +119,27 @@ fn has_labels(rule: &RawRule, labels: Option<&Labels>) -> bool {
     source(rule).is_none_or(|from| from.labels.iter().all(has))
 }
 
-/// The rule as far as it is about these processes; nothing where it is about others alone.
-fn of_processes(rule: &RawRule, names: &BTreeSet<&str>) -> Option<RawRule> {
-    let is_one = |name: &String| names.contains(name.as_str());
-    let named = source(rule).map(|from| &from.names).filter(|named| !named.is_empty());
-    if named.is_some_and(|named| !named.iter().any(is_one)) {
-        return None;
-    }
-    let mut rule = rule.clone();
+fn processes_of(rule: &RawRule) -> &[String] {
+    source(rule).map_or(&[], |from| &from.names)
+}
+
+fn destinations_of(rule: &RawRule) -> &[String] {
+    rule.to.as_ref().map_or(&[], |to| &to.selector.names)
+}
+
+/// Whether a rule that lists these is about one of those: one that lists nothing is about any.
+fn is_about(listed: &[String], names: &BTreeSet<&str>) -> bool {
+    listed.is_empty() || listed.iter().any(|name| names.contains(name.as_str()))
+}
+
+fn keep_processes(rule: &mut RawRule, names: &BTreeSet<&str>) {
     if let Some(RawFrom::Selected(from)) = &mut rule.from {
-        from.names.retain(is_one);
+        from.names.retain(|name| names.contains(name.as_str()));
     }
-    Some(rule)
+}
+
+fn keep_destinations(rule: &mut RawRule, names: &BTreeSet<&str>) {
+    if let Some(to) = &mut rule.to {
+        to.selector.names.retain(|name| names.contains(name.as_str()));
+    }
 }
