@@ -82,7 +82,7 @@ impl<'p> Comparison<'p> {
         let sides = Both { before: &before, after: &after };
         let words = |side: &Side<'_>| -> FxHashSet<String> {
             let regions = side.rules.iter().flat_map(|rule| &rule.regions);
-            regions.flat_map(|region| region.asked.path_words()).map(String::from).collect()
+            regions.flat_map(|region| region.asked.paths.words()).map(String::from).collect()
         };
         let (words, more) = (words(&before), words(&after));
         self.segment = fresh("any", |word| words.contains(word) || more.contains(word));

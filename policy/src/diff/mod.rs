@@ -10,12 +10,14 @@
 //! Identities count as verified. Which of them verify is a matter of the keys, and part of
 //! [`Diff::document`]. No connection has port 0.
 
+mod asked;
 mod both;
 mod changed;
 mod compare;
 mod connection;
 mod destinations;
 mod document;
+mod maker;
 mod paths;
 mod places;
 mod region;

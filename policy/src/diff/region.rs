@@ -1,13 +1,12 @@
 //! Connections that a rule matches, as conditions that are independent of each other.
 
-use super::paths;
+use super::asked::Asked;
 use super::set::Set;
-use crate::pattern::{PathPattern, Segment};
 use procgate_identity::MAX_LABELS;
 use std::rc::Rc;
 
 /// Connections that meet a condition of each kind.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Region<'p> {
     pub(super) who: Who,
     /// Labels that the identity must have, by name.
@@ -19,25 +18,12 @@ pub(super) struct Region<'p> {
 }
 
 /// Who speaks.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Who {
     /// Whoever shows no identity.
     pub(super) nobody: bool,
     /// Classes of identities, all of them recognised by the rule's policy.
     pub(super) recognised: Set,
-}
-
-/// What is asked for; what is empty may be anything, and need not be there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Asked {
-    /// First and last of ranges, apart from each other and ascending.
-    pub(super) ports: Vec<(u16, u16)>,
-    /// Ascending.
-    pub(super) methods: Vec<String>,
-    /// Ascending.
-    pub(super) paths: Vec<PathPattern>,
-    /// With paths: whether an unclear one will do too.
-    pub(super) unclear: bool,
 }
 
 impl<'p> Region<'p> {
@@ -104,65 +90,4 @@ impl<'p> Region<'p> {
                 || (target.needs_address() && self.addresses.overlaps(&target.addresses)))
             && (!asks.needs_http() || target.needs_http())
     }
-}
-
-impl Asked {
-    /// Whether only HTTP has what is asked for.
-    pub(super) fn needs_http(&self) -> bool {
-        !self.methods.is_empty() || !self.paths.is_empty()
-    }
-
-    /// The most segments of a path.
-    pub(super) fn longest_path(&self) -> usize {
-        self.paths.iter().map(|path| path.segments().len()).max().unwrap_or_default()
-    }
-
-    /// Texts that stand for themselves in paths.
-    pub(super) fn path_words(&self) -> impl Iterator<Item = &str> {
-        self.paths.iter().flat_map(PathPattern::segments).filter_map(|segment| match segment {
-            Segment::Exact(text) => Some(text.as_str()),
-            Segment::One => None,
-        })
-    }
-
-    fn meet(&self, other: &Self) -> Option<Self> {
-        let ports = meet_of_lists(&self.ports, &other.ports, |one, other| {
-            let (first, last) = (one.0.max(other.0), one.1.min(other.1));
-            (first <= last).then_some((first, last))
-        })?;
-        let methods =
-            meet_of_lists(&self.methods, &other.methods, |one, other| (one == other).then(|| one.clone()))?;
-        let unclear = match (self.paths.is_empty(), other.paths.is_empty()) {
-            (true, _) => other.unclear,
-            (_, true) => self.unclear,
-            (false, false) => self.unclear && other.unclear,
-        };
-        let paths = match meet_of_lists(&self.paths, &other.paths, paths::meet) {
-            None if unclear => return Some(Self { ports, methods, paths: unclear_only(), unclear }),
-            paths => paths?,
-        };
-        Some(Self { ports, methods, paths, unclear })
-    }
-}
-
-/// Patterns that no clear path matches, for where an unclear one alone will do: none are left, and an
-/// empty list would stand for any.
-fn unclear_only() -> Vec<PathPattern> {
-    vec![PathPattern::new(vec![Segment::Exact("..".into())], false)]
-}
-
-/// What each pair has in common; an empty list stands for anything. Nothing where that is nothing.
-fn meet_of_lists<T: Clone + Ord>(
-    one: &[T],
-    other: &[T],
-    meet: impl Fn(&T, &T) -> Option<T>,
-) -> Option<Vec<T>> {
-    if one.is_empty() || other.is_empty() {
-        return Some(if one.is_empty() { other.to_vec() } else { one.to_vec() });
-    }
-    let mut met: Vec<T> =
-        one.iter().flat_map(|one| other.iter().filter_map(|other| meet(one, other))).collect();
-    met.sort_unstable();
-    met.dedup();
-    (!met.is_empty()).then_some(met)
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 /// Classes by number: every one, also that of nothing, or these, ascending.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Set {
     All,
     Of(Rc<[u32]>),

@@ -1,24 +1,20 @@
 //! The rules of one policy as regions, and which of them may be about a source.
 
-use super::both::Both;
 use super::destinations::Classes;
-use super::region::{Asked, Region, Who};
-use super::set::Set;
-use super::sources::{Recognition, Sources};
-use crate::model::{Model, Rule, Selector, Source};
-use crate::pattern::PortRange;
+use super::maker::{Maker, Of};
+use super::region::Region;
+use super::sources::Sources;
 use crate::policy::Policy;
 use crate::raw::Effect;
 use core::net::IpAddr;
-use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
-use std::rc::Rc;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A rule; its number is its place in the order in which rules win.
 #[derive(Debug)]
 pub(super) struct Ranked<'p> {
     pub(super) name: &'p str,
     pub(super) effect: Effect,
+    /// Without those that a better rule has too: there the rule never decides.
     pub(super) regions: Vec<Region<'p>>,
 }
 
@@ -51,9 +47,6 @@ pub(super) struct Atlas<'a> {
     pub(super) addresses: &'a Classes<IpAddr>,
 }
 
-/// The first or the second of both.
-type Of = for<'x> fn(Both<&'x Recognition>) -> &'x Recognition;
-
 impl<'p> Side<'p> {
     /// The rules of the policy before.
     pub(super) fn before(policy: &'p Policy, atlas: Atlas<'_>) -> Self {
@@ -69,12 +62,14 @@ impl<'p> Side<'p> {
 
     fn new(policy: &'p Policy, atlas: Atlas<'_>, of: Of, entries: (&Vec<Vec<u32>>, &Vec<Vec<u32>>)) -> Self {
         let model = policy.model();
-        let classes = classes_of_processes(model, atlas.sources, of);
-        let mut maker = Maker { model, classes, entries, sets: FxHashMap::default() };
-        let by_rank = policy.index().by_rank.iter().filter_map(|place| model.rules.get(*place));
-        let rules: Vec<Ranked<'p>> = by_rank
-            .map(|rule| Ranked { name: &rule.name, effect: rule.effect, regions: maker.regions(rule) })
-            .collect();
+        let mut maker = Maker::new(model, atlas.sources, of, entries);
+        let mut rules: Vec<Ranked<'p>> = Vec::new();
+        let mut met: FxHashSet<Region<'p>> = FxHashSet::default();
+        for rule in policy.index().by_rank.iter().filter_map(|place| model.rules.get(*place)) {
+            let mut regions = maker.regions(rule);
+            regions.retain(|region| met.insert(region.clone()));
+            rules.push(Ranked { name: &rule.name, effect: rule.effect, regions });
+        }
         let mut side = Self {
             rules: Vec::new(),
             of_class: vec![Vec::new(); atlas.sources.classes.len()],
@@ -154,125 +149,4 @@ impl<'p> Side<'p> {
         places.dedup();
         places.into_iter().filter_map(|place| Some((place.0, self.region(place)?))).collect()
     }
-}
-
-/// The classes that each process of the policy is recognised in.
-fn classes_of_processes(model: &Model, sources: &Sources, of: Of) -> Vec<Vec<u32>> {
-    let mut classes = vec![Vec::new(); model.processes.len()];
-    for (number, class) in (0..).zip(&sources.classes) {
-        let Recognition::As(processes) = of(class.recognised.as_ref()) else { continue };
-        for process in processes {
-            let of_process = usize::try_from(*process).ok().and_then(|at| classes.get_mut(at));
-            of_process.into_iter().for_each(|of_process: &mut Vec<u32>| of_process.push(number));
-        }
-    }
-    classes
-}
-
-/// Makes regions of rules.
-struct Maker<'p, 'a> {
-    model: &'p Model,
-    classes: Vec<Vec<u32>>,
-    entries: (&'a Vec<Vec<u32>>, &'a Vec<Vec<u32>>),
-    /// Hosts and addresses of lists of entries: rules mostly name the same ones.
-    sets: FxHashMap<Vec<usize>, [Set; 2]>,
-}
-
-impl<'p> Maker<'p, '_> {
-    fn regions(&mut self, rule: &'p Rule) -> Vec<Region<'p>> {
-        let asked: Rc<Asked> = asked(rule).into();
-        let mut whole = Region { who: self.who(&rule.from), asked, ..Region::everything() };
-        if let Source::Process(from) = &rule.from {
-            whole.labels = from.labels.iter().collect();
-        }
-        let mut regions = Vec::new();
-        for (label, entries) in self.ends(&rule.to) {
-            let mut region = whole.clone();
-            if let Some(label) = label {
-                let only = Region { labels: Rc::new([label]), ..Region::everything() };
-                let Some(with_label) = whole.meet(&only) else { continue };
-                region = with_label;
-            }
-            let Some(entries) = entries else {
-                regions.push(region);
-                continue;
-            };
-            // An entry is met by its hosts, whatever the address, and by its addresses, whatever the host.
-            let [hosts, addresses] = self.sets(entries);
-            regions.push(Region { hosts, ..region.clone() });
-            regions.push(Region { addresses, ..region });
-        }
-        regions.retain(|region| region.hosts.overlaps(&Set::All) && region.addresses.overlaps(&Set::All));
-        regions.sort_unstable();
-        regions
-    }
-
-    fn who(&self, from: &Source) -> Who {
-        let selector = match from {
-            Source::Anyone => return Who { nobody: true, recognised: Set::All },
-            Source::Unidentified => return Who { nobody: true, recognised: Set::of(Vec::new()) },
-            Source::Process(selector) => selector,
-        };
-        if selector.names.is_empty() {
-            return Who { nobody: false, recognised: Set::All };
-        }
-        let named = selector.names.iter().filter_map(|name| self.classes.get(*name));
-        Who { nobody: false, recognised: Set::of(named.flatten().copied().collect()) }
-    }
-
-    /// The entries that the rule is about, and where `same` compares them with the source, those of
-    /// each value with that label. No entries means anywhere.
-    #[allow(clippy::type_complexity, reason = "a label or none, entries or anywhere")]
-    fn ends(&self, to: &'p Selector) -> Vec<(Option<(&'p str, &'p str)>, Option<Vec<usize>>)> {
-        if to.is_any() {
-            return vec![(None, None)];
-        }
-        let meant = self.model.destinations.iter().enumerate().filter(|(place, entry)| {
-            (to.names.is_empty() || to.names.binary_search(place).is_ok())
-                && to.labels.iter().all(|(name, value)| entry.labels.get(name) == Some(value))
-        });
-        let Some(name) = to.same.as_deref() else {
-            return vec![(None, Some(meant.map(|(place, _)| place).collect()))];
-        };
-        let mut by_value: BTreeMap<&'p str, Vec<usize>> = BTreeMap::new();
-        for (place, entry) in meant {
-            let value = entry.labels.get(name);
-            value.into_iter().for_each(|value| by_value.entry(value).or_default().push(place));
-        }
-        by_value.into_iter().map(|(value, entries)| (Some((name, value)), Some(entries))).collect()
-    }
-
-    /// The hosts and the addresses of these entries.
-    fn sets(&mut self, entries: Vec<usize>) -> [Set; 2] {
-        if let Some(sets) = self.sets.get(&entries) {
-            return sets.clone();
-        }
-        let union = |classes: &Vec<Vec<u32>>| {
-            Set::of(entries.iter().filter_map(|entry| classes.get(*entry)).flatten().copied().collect())
-        };
-        let sets = [union(self.entries.0), union(self.entries.1)];
-        self.sets.entry(entries).or_insert(sets).clone()
-    }
-}
-
-fn asked(rule: &Rule) -> Asked {
-    let mut paths = rule.paths.clone();
-    paths.sort_unstable();
-    paths.dedup();
-    let unclear = rule.effect == Effect::Deny && !paths.is_empty();
-    Asked { ports: joined(&rule.ports), methods: rule.methods.clone(), paths, unclear }
-}
-
-/// The ranges ascending, those that touch made one.
-fn joined(ranges: &[PortRange]) -> Vec<(u16, u16)> {
-    let mut ranges: Vec<_> = ranges.iter().map(|range| (range.first(), range.last())).collect();
-    ranges.sort_unstable();
-    let mut joined: Vec<(u16, u16)> = Vec::new();
-    for (first, last) in ranges {
-        match joined.last_mut() {
-            Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
-            _ => joined.push((first, last)),
-        }
-    }
-    joined
 }

@@ -4,6 +4,7 @@
 //! of the others. What the region leaves a choice of is tried: of each condition, one value for each
 //! way in which the others tell values apart.
 
+use super::asked::Paths;
 use super::destinations::{Classes, NOTHING};
 use super::paths::samples;
 use super::region::Region;
@@ -149,17 +150,15 @@ impl<'s> Search<'s> {
     }
 
     fn paths(&self, others: &[&Region<'_>]) -> Vec<String> {
-        let longest = others.iter().map(|other| other.asked.longest_path()).max().unwrap_or_default();
-        let asked = &self.target.asked;
-        let any = [PathPattern::new(Vec::new(), true)];
-        let patterns = if asked.paths.is_empty() { &any[..] } else { &asked.paths };
+        let longest = others.iter().map(|other| other.asked.paths.longest()).max().unwrap_or_default();
         let segment = self.values.segment;
-        let mut paths: Vec<String> =
-            patterns.iter().flat_map(|pattern| samples(pattern, segment, longest)).collect();
-        if asked.paths.is_empty() || asked.unclear {
-            paths.push(format!("/{segment}/../{segment}"));
+        let clear = |pattern: &PathPattern| samples(pattern, segment, longest);
+        let unclear = format!("/{segment}/../{segment}");
+        match &self.target.asked.paths {
+            Paths::Any => clear(&PathPattern::new(Vec::new(), true)).into_iter().chain([unclear]).collect(),
+            Paths::Of(patterns) => patterns.iter().flat_map(clear).collect(),
+            Paths::Unclear => vec![unclear],
         }
-        paths
     }
 }
 
@@ -177,18 +176,17 @@ fn holds(condition: Condition, other: &Region<'_>, point: &Point) -> bool {
             asked.methods.is_empty()
                 || point.method.as_ref().is_some_and(|method| asked.methods.contains(method))
         }
-        Condition::Path => {
-            asked.paths.is_empty() || point.path.as_deref().is_some_and(|path| path_holds(other, path))
-        }
+        Condition::Path => path_holds(&asked.paths, point.path.as_deref()),
     }
 }
 
-fn path_holds(other: &Region<'_>, path: &str) -> bool {
-    let path = RequestPath::parse(path);
-    if path == RequestPath::Unclear {
-        return other.asked.unclear;
+fn path_holds(paths: &Paths, path: Option<&str>) -> bool {
+    let path = path.map(RequestPath::parse);
+    match paths {
+        Paths::Any => true,
+        Paths::Of(patterns) => path.is_some_and(|path| patterns.iter().any(|pattern| pattern.matches(&path))),
+        Paths::Unclear => path == Some(RequestPath::Unclear),
     }
-    other.asked.paths.iter().any(|pattern| pattern.matches(&path))
 }
 
 /// One port for each way in which the others' ranges cut these; without ranges, all ports.
