@@ -2,7 +2,7 @@
 
 use super::paths;
 use crate::model::Rule;
-use crate::pattern::{PathPattern, PortRange, Segment};
+use crate::pattern::{PathPattern, PortRange};
 use crate::raw::Effect;
 
 /// What is asked for; what is empty may be anything, and need not be there.
@@ -51,6 +51,22 @@ impl Asked {
         !self.methods.is_empty() || self.paths != Paths::Any
     }
 
+    /// Whether whoever asks for what both of these are asks for this, as far as each kind shows.
+    pub(super) fn is_met_by(&self, one: &Self, other: &Self) -> bool {
+        let ports = |asked: &Self| {
+            let within = |(first, last): &(u16, u16)| {
+                self.ports.iter().any(|(lowest, highest)| lowest <= first && last <= highest)
+            };
+            self.ports.is_empty() || (!asked.ports.is_empty() && asked.ports.iter().all(within))
+        };
+        let methods = |asked: &Self| {
+            let within = |method| self.methods.contains(method);
+            self.methods.is_empty() || (!asked.methods.is_empty() && asked.methods.iter().all(within))
+        };
+        let paths = |asked: &Self| self.paths.include(&asked.paths);
+        (ports(one) || ports(other)) && (methods(one) || methods(other)) && (paths(one) || paths(other))
+    }
+
     pub(super) fn meet(&self, other: &Self) -> Option<Self> {
         let ports = meet_of_lists(&self.ports, &other.ports, |one, other| {
             let (first, last) = (one.0.max(other.0), one.1.min(other.1));
@@ -76,12 +92,15 @@ impl Paths {
         self.patterns().iter().map(|path| path.segments().len()).max().unwrap_or_default()
     }
 
-    /// Texts that stand for themselves in patterns.
-    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
-        self.patterns().iter().flat_map(PathPattern::segments).filter_map(|segment| match segment {
-            Segment::Exact(text) => Some(text.as_str()),
-            Segment::One => None,
-        })
+    /// Whether each of the others' patterns is covered by one of these.
+    fn include(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) | (Self::Unclear, Self::Unclear) => true,
+            (Self::Of(_), Self::Of(others)) => {
+                others.iter().all(|other| self.patterns().iter().any(|pattern| pattern.covers(other)))
+            }
+            (Self::Of(_) | Self::Unclear, _) => false,
+        }
     }
 
     fn meet(&self, other: &Self) -> Option<Self> {

@@ -3,7 +3,7 @@
 use super::both::Both;
 use super::region::Region;
 use super::set::Set;
-use super::side::{Ranked, Side};
+use super::side::Side;
 use rustc_hash::FxHashMap;
 
 /// Of either policy, whether each rule can make a difference to those whom both recognise.
@@ -12,18 +12,17 @@ use rustc_hash::FxHashMap;
 /// others of its kind cannot: where one of these decides before and another one after, each matches
 /// in both policies, and each comes before the other.
 pub(super) fn changed(sides: Both<&Side<'_>>, recognised_by_both: u32) -> Both<Vec<bool>> {
-    let mut by_name: FxHashMap<&str, (usize, &Ranked<'_>)> = FxHashMap::default();
-    for (number, rule) in sides.after.rules.iter().enumerate() {
-        by_name.insert(rule.name, (number, rule));
-    }
+    let after = sides.after.rules.iter().enumerate();
+    let by_name: FxHashMap<&str, usize> = after.map(|(number, rule)| (rule.name, number)).collect();
     let same: Vec<(usize, usize)> = sides
         .before
         .rules
         .iter()
         .enumerate()
         .filter_map(|(number, rule)| {
-            let (other, after) = by_name.get(rule.name)?;
-            is_same(rule, after, recognised_by_both).then_some((number, *other))
+            let other = *by_name.get(rule.name)?;
+            let numbers = Both { before: number, after: other };
+            is_same(sides, numbers, recognised_by_both).then_some((number, other))
         })
         .collect();
     let mut changed = sides.map(|side| vec![true; side.rules.len()]);
@@ -34,14 +33,16 @@ pub(super) fn changed(sides: Both<&Side<'_>>, recognised_by_both: u32) -> Both<V
     changed
 }
 
-fn is_same(before: &Ranked<'_>, after: &Ranked<'_>, recognised_by_both: u32) -> bool {
-    before.effect == after.effect
-        && all_limited(before, recognised_by_both) == all_limited(after, recognised_by_both)
+fn is_same(sides: Both<&Side<'_>>, rules: Both<usize>, recognised_by_both: u32) -> bool {
+    let effect = |side: &Side<'_>, rule: usize| side.rules.get(rule).map(|rule| rule.effect);
+    effect(sides.before, rules.before) == effect(sides.after, rules.after)
+        && all_limited(sides.before, rules.before, recognised_by_both)
+            == all_limited(sides.after, rules.after, recognised_by_both)
 }
 
-fn all_limited<'p>(rule: &Ranked<'p>, recognised_by_both: u32) -> Vec<Region<'p>> {
-    let mut regions: Vec<_> =
-        rule.regions.iter().filter_map(|region| limited(region, recognised_by_both)).collect();
+fn all_limited<'p>(side: &Side<'p>, rule: usize, recognised_by_both: u32) -> Vec<Region<'p>> {
+    let regions = side.regions_of(rule);
+    let mut regions: Vec<_> = regions.filter_map(|region| limited(region, recognised_by_both)).collect();
     regions.sort_unstable();
     regions
 }

@@ -4,39 +4,60 @@ use super::asked::Asked;
 use super::both::Both;
 use super::region::{Region, Who};
 use super::set::Set;
+use super::side::Atlas;
 use super::sources::{Recognition, Sources};
 use crate::model::{Model, Rule, Selector, Source};
-use rustc_hash::FxHashMap;
+use crate::policy::Policy;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The first or the second of both.
-pub(super) type Of = for<'x> fn(Both<&'x Recognition>) -> &'x Recognition;
+type Recognised = for<'x> fn(Both<&'x Recognition>) -> &'x Recognition;
+/// The same of what goes to the entries.
+type Entries = for<'x> fn(Both<&'x Vec<Vec<u32>>>) -> &'x Vec<Vec<u32>>;
 
 /// Makes regions of the rules of one policy.
 #[derive(Debug)]
 pub(super) struct Maker<'p, 'a> {
     model: &'p Model,
     classes: Vec<Vec<u32>>,
-    entries: (&'a Vec<Vec<u32>>, &'a Vec<Vec<u32>>),
+    /// Classes of hosts, and of addresses, by entry.
+    hosts: &'a [Vec<u32>],
+    addresses: &'a [Vec<u32>],
     /// Hosts and addresses of lists of entries: rules mostly name the same ones.
     sets: FxHashMap<Vec<usize>, [Set; 2]>,
+    /// What rules ask for: mostly the same too, and then it is compared sooner.
+    asked: FxHashSet<Rc<Asked>>,
 }
 
 impl<'p, 'a> Maker<'p, 'a> {
+    /// Of the policy that `recognition` and `entries` take from both.
     pub(super) fn new(
-        model: &'p Model,
-        sources: &Sources,
-        of: Of,
-        entries: (&'a Vec<Vec<u32>>, &'a Vec<Vec<u32>>),
+        policy: &'p Policy,
+        atlas: Atlas<'a>,
+        recognition: Recognised,
+        entries: Entries,
     ) -> Self {
-        Self { model, classes: classes_of_processes(model, sources, of), entries, sets: FxHashMap::default() }
+        let model = policy.model();
+        Self {
+            model,
+            classes: classes_of_processes(model, atlas.sources, recognition),
+            hosts: entries(atlas.hosts.of_entry()),
+            addresses: entries(atlas.addresses.of_entry()),
+            sets: FxHashMap::default(),
+            asked: FxHashSet::default(),
+        }
     }
 
     /// The connections that the rule matches, ascending.
     pub(super) fn regions(&mut self, rule: &'p Rule) -> Vec<Region<'p>> {
-        let asked = Asked::of(rule).into_iter().map(Rc::new);
-        let mut regions: Vec<_> = asked.flat_map(|asked| self.regions_asking(rule, asked)).collect();
+        let mut regions = Vec::new();
+        for asked in Asked::of(rule) {
+            let asked = self.asked.get(&asked).cloned().unwrap_or_else(|| asked.into());
+            self.asked.insert(Rc::clone(&asked));
+            regions.extend(self.regions_asking(rule, asked));
+        }
         regions.sort_unstable();
         regions
     }
@@ -107,16 +128,16 @@ impl<'p, 'a> Maker<'p, 'a> {
         if let Some(sets) = self.sets.get(&entries) {
             return sets.clone();
         }
-        let union = |classes: &Vec<Vec<u32>>| {
+        let union = |classes: &[Vec<u32>]| {
             Set::of(entries.iter().filter_map(|entry| classes.get(*entry)).flatten().copied().collect())
         };
-        let sets = [union(self.entries.0), union(self.entries.1)];
+        let sets = [union(self.hosts), union(self.addresses)];
         self.sets.entry(entries).or_insert(sets).clone()
     }
 }
 
 /// The classes that each process of the policy is recognised in.
-fn classes_of_processes(model: &Model, sources: &Sources, of: Of) -> Vec<Vec<u32>> {
+fn classes_of_processes(model: &Model, sources: &Sources, of: Recognised) -> Vec<Vec<u32>> {
     let mut classes = vec![Vec::new(); model.processes.len()];
     for (number, class) in (0..).zip(&sources.classes) {
         let Recognition::As(processes) = of(class.recognised.as_ref()) else { continue };

@@ -11,13 +11,18 @@
 //! [`Diff::document`]. No connection has port 0.
 
 mod asked;
+mod aspect;
 mod both;
 mod changed;
 mod compare;
 mod connection;
 mod destinations;
 mod document;
+mod end;
+mod findings;
+mod index;
 mod maker;
+mod pairs;
 mod paths;
 mod places;
 mod region;
@@ -139,7 +144,7 @@ impl fmt::Display for Entangled {
 /// They have more combinations than can be gone through.
 pub fn diff<'p>(before: &'p Policy, after: &'p Policy) -> Result<Diff<'p>, Entangled> {
     let policies = Both { before, after };
-    let (changes, undecided) = compare::Comparison::new(policies)?.run();
+    let (changes, undecided) = compare::compare(policies)?;
     let undecided = undecided.into_iter().map(|Both { before, after }| (before, after)).collect();
     Ok(Diff { document: document::changes(policies), changes, undecided })
 }

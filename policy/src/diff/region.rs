@@ -69,6 +69,23 @@ impl<'p> Region<'p> {
         (!contradicts && labels.len() <= MAX_LABELS).then(|| labels.into())
     }
 
+    /// Whether all that these two share is in here, as far as each condition of its own shows.
+    pub(super) fn includes(&self, one: &Self, other: &Self) -> bool {
+        let nobody = self.who.nobody || !(one.who.nobody && other.who.nobody);
+        let recognised = |region: &Self| self.who.recognised.includes(&region.who.recognised);
+        nobody && (recognised(one) || recognised(other)) && self.is_met_by(one, other)
+    }
+
+    /// The same, whoever speaks.
+    pub(super) fn is_met_by(&self, one: &Self, other: &Self) -> bool {
+        (self.hosts.includes(&one.hosts) || self.hosts.includes(&other.hosts))
+            && (self.addresses.includes(&one.addresses) || self.addresses.includes(&other.addresses))
+            && self.labels.iter().all(|label| one.labels.contains(label) || other.labels.contains(label))
+            && (Rc::ptr_eq(&self.asked, &one.asked)
+                || Rc::ptr_eq(&self.asked, &other.asked)
+                || self.asked.is_met_by(&one.asked, &other.asked))
+    }
+
     /// Whether a connection needs an address to be in here, and with it a port.
     pub(super) fn needs_address(&self) -> bool {
         self.addresses.listed().is_some() || !self.asked.ports.is_empty()

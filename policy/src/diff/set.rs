@@ -38,6 +38,18 @@ impl Set {
         }
     }
 
+    /// Whether all of the other are in here.
+    pub(super) fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (Self::Of(_), Self::All) => false,
+            (Self::Of(one), Self::Of(two)) => {
+                Rc::ptr_eq(one, two)
+                    || (one.len() >= two.len() && two.iter().all(|class| self.contains(*class)))
+            }
+        }
+    }
+
     /// What is in both; nothing where that is empty.
     pub(super) fn meet(&self, other: &Self) -> Option<Self> {
         let met = match (self, other) {

@@ -58,6 +58,9 @@ pub(super) fn find(
     others: Vec<&Region<'_>>,
     values: Values<'_>,
 ) -> Result<Option<Point>, TooManySteps> {
+    if others.iter().any(|other| other.is_met_by(target, target)) {
+        return Ok(None);
+    }
     let mut search = Search { target, values, steps: 0 };
     search.choose(&CONDITIONS, others, Point::default())
 }
