@@ -2,7 +2,7 @@
 
 use super::paths;
 use crate::model::Rule;
-use crate::pattern::{PathPattern, PortRange};
+use crate::pattern::PathPattern;
 use crate::raw::Effect;
 
 /// What is asked for; what is empty may be anything, and need not be there.
@@ -31,8 +31,8 @@ pub(super) enum Paths {
 impl Asked {
     /// What the rule asks for: either of these.
     pub(super) fn of(rule: &Rule) -> Vec<Self> {
-        let (ports, methods) = (joined(&rule.ports), rule.methods.clone());
-        let whole = Self { ports, methods, paths: Paths::Any };
+        let ports = joined(rule.ports.iter().map(|range| (range.first(), range.last())).collect());
+        let whole = Self { ports, methods: rule.methods.clone(), paths: Paths::Any };
         if rule.paths.is_empty() {
             return vec![whole];
         }
@@ -114,8 +114,7 @@ impl Paths {
 }
 
 /// The ranges ascending, those that touch made one.
-fn joined(ranges: &[PortRange]) -> Vec<(u16, u16)> {
-    let mut ranges: Vec<_> = ranges.iter().map(|range| (range.first(), range.last())).collect();
+pub(super) fn joined(mut ranges: Vec<(u16, u16)>) -> Vec<(u16, u16)> {
     ranges.sort_unstable();
     let mut joined: Vec<(u16, u16)> = Vec::new();
     for (first, last) in ranges {

@@ -50,7 +50,7 @@ impl<T: Clone> Classes<T> {
     }
 
     /// Every class but [`NOTHING`]; those that go to no entry come first, where there are any.
-    pub(super) fn all(&self) -> impl Iterator<Item = u32> + use<T> {
+    pub(super) fn all(&self) -> impl Iterator<Item = u32> + Clone + use<T> {
         1..u32::try_from(self.samples.len()).unwrap_or(u32::MAX)
     }
 

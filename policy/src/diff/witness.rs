@@ -4,12 +4,14 @@
 //! of the others. What the region leaves a choice of is tried: of each condition, one value for each
 //! way in which the others tell values apart.
 
-use super::asked::Paths;
+use super::asked::{Paths, joined};
 use super::destinations::{Classes, NOTHING};
 use super::paths::samples;
 use super::region::Region;
+use super::set::Set;
 use crate::pattern::{PathPattern, RequestPath};
 use core::net::IpAddr;
+use rustc_hash::FxHashSet;
 
 /// Values that are tried for one question, each time with the number of regions it is held against: a
 /// hundred times what the most entangled policy among generated ones takes.
@@ -117,8 +119,9 @@ impl<'s> Search<'s> {
         let asked = &self.target.asked;
         match condition {
             Condition::Host => {
-                let hosts = self.target.hosts.listed().unwrap_or(&[NOTHING]);
-                hosts.iter().map(|host| Point { host: *host, ..point.clone() }).collect()
+                let hosts = self.target.hosts.listed().unwrap_or(&[NOTHING]).iter().copied();
+                let hosts = free_or_all(hosts, others.iter().map(|other| &other.hosts)).into_iter();
+                hosts.map(|host| Point { host, ..point.clone() }).collect()
             }
             Condition::Address if with_address => {
                 self.addresses(others).into_iter().map(|address| Point { address, ..point.clone() }).collect()
@@ -142,14 +145,11 @@ impl<'s> Search<'s> {
     }
 
     fn addresses(&self, others: &[&Region<'_>]) -> Vec<u32> {
-        if let Some(listed) = self.target.addresses.listed() {
-            return listed.to_vec();
+        let sets = others.iter().map(|other| &other.addresses);
+        match self.target.addresses.listed() {
+            Some(listed) => free_or_all(listed.iter().copied(), sets),
+            None => free_or_all(self.values.addresses.all(), sets),
         }
-        let named = |class: u32| {
-            others.iter().any(|other| other.addresses.listed().is_some() && other.addresses.contains(class))
-        };
-        let free = self.values.addresses.all().find(|class| !named(*class));
-        free.map_or_else(|| self.values.addresses.all().collect(), |class| vec![class])
     }
 
     fn paths(&self, others: &[&Region<'_>]) -> Vec<String> {
@@ -192,20 +192,34 @@ fn path_holds(paths: &Paths, path: Option<&str>) -> bool {
     }
 }
 
-/// One port for each way in which the others' ranges cut these; without ranges, all ports.
+/// One of these classes that no set lists, if there is one: whoever it is in is everywhere. Else all.
+fn free_or_all<'s>(
+    classes: impl Iterator<Item = u32> + Clone,
+    sets: impl Iterator<Item = &'s Set>,
+) -> Vec<u32> {
+    let named: FxHashSet<u32> = sets.filter_map(Set::listed).flatten().copied().collect();
+    let free = classes.clone().find(|class| !named.contains(class));
+    free.map_or_else(|| classes.collect(), |class| vec![class])
+}
+
+/// A port that no other names, if these ranges have one; else one for each way in which the others'
+/// ranges cut these. Without ranges, all ports.
 fn ports(ranges: &[(u16, u16)], others: &[&Region<'_>]) -> Vec<u16> {
     let all = [(1, u16::MAX)];
     let ranges = if ranges.is_empty() { &all[..] } else { ranges };
-    let mut ports = Vec::new();
-    for (first, last) in ranges {
-        ports.push(*first);
-        let cuts = others.iter().flat_map(|other| &other.asked.ports);
-        let cuts = cuts.flat_map(|(first, last)| [Some(*first), last.checked_add(1)]).flatten();
-        ports.extend(cuts.filter(|port| (*first..=*last).contains(port)));
-    }
-    ports.sort_unstable();
-    ports.dedup();
-    ports
+    let named: Vec<(u16, u16)> = others.iter().flat_map(|other| &other.asked.ports).copied().collect();
+    let cuts = named.iter().flat_map(|(first, last)| [Some(*first), last.checked_add(1)]).flatten();
+    let mut cuts: Vec<u16> = cuts.chain(ranges.iter().map(|(first, _)| *first)).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    let within = |ranges: &[(u16, u16)], port: u16| {
+        let above = ranges.partition_point(|(first, _)| *first <= port);
+        above.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|(_, last)| port <= *last)
+    };
+    cuts.retain(|port| within(ranges, *port));
+    let named = joined(named);
+    let free = cuts.iter().copied().find(|port| !within(&named, *port));
+    free.map_or(cuts, |port| vec![port])
 }
 
 /// Whether all of `few`, which are in the order of `many`, are among `many`.
