@@ -281,6 +281,35 @@ pub fn policy(dice: &mut Dice, trust: &RawTrust) -> RawPolicy {
     }
 }
 
+/// A policy of so many rules, each of them with the same kind of condition, that they are only found by
+/// what tells them apart.
+#[must_use]
+pub fn crowd(dice: &mut Dice, trust: &RawTrust) -> RawPolicy {
+    let mut crowd = policy(dice, trust);
+    let processes = names("p", crowd.processes.len() as u64);
+    let destinations = names("d", crowd.destinations.len() as u64);
+    let kind = dice.below(5);
+    for name in names("c", 10 + dice.below(30)) {
+        let mut rule = rule(dice, name, &processes, &destinations);
+        let mut to = rule.to.take().unwrap_or_default();
+        let owned = |texts: Vec<&str>| texts.into_iter().map(String::from).collect();
+        match kind {
+            0 => to.paths = owned(dice.some(PATH_PATTERNS, 2)),
+            1 => to.ports = vec![RawPort::One(PORTS[dice.below(PORTS.len() as u64) as usize])],
+            2 => to.ports = vec![RawPort::Range(dice.pick(PORT_RANGES).into())],
+            3 => to.methods = owned(dice.some(METHODS, 2)),
+            _ => {
+                let labels = labels(dice, 2);
+                rule.from = Some(RawFrom::Selected(RawSelector { labels, ..RawSelector::default() }));
+                to.selector.same = None;
+            }
+        }
+        rule.to = Some(to).filter(|to| *to != RawTo::default());
+        crowd.rules.push(rule);
+    }
+    crowd
+}
+
 /// The claims of an identity.
 #[must_use]
 pub fn claims(dice: &mut Dice) -> Claims {

@@ -12,12 +12,12 @@
 use procgate_policy::diff::{ChangeKind, Connection, Outcome, diff};
 use procgate_policy::{Destination, Policy, RawPolicy, Reason};
 use procgate_tests::generated::{
-    Dice, IDENTITIES, connection, destination, identities, key, policy, process, rule, trust,
+    Dice, IDENTITIES, connection, crowd, destination, identities, key, policy, process, rule, trust,
 };
 use procgate_tests::oracle::{self, Speaker};
 use std::collections::{BTreeMap, BTreeSet};
 
-const POLICIES: u64 = 400;
+const POLICIES: u64 = 600;
 const CONNECTIONS: usize = 300;
 
 /// What somebody does to a policy: one to four changes of a thing, or another policy altogether.
@@ -86,7 +86,7 @@ fn every_difference_is_covered_and_every_change_is_one() {
     let (mut differing, mut seen) = (0_u64, 0_u64);
     for case in 1..=POLICIES {
         let dice = &mut Dice(case);
-        let before = policy(dice, &trust());
+        let before = if case % 3 == 0 { crowd(dice, &trust()) } else { policy(dice, &trust()) };
         let after = edited(dice, &before);
         let policies = [&before, &after].map(|raw| Policy::new(raw).unwrap_or_else(|what| panic!("{what}")));
         let difference = diff(&policies[0], &policies[1]).unwrap();
