@@ -148,3 +148,55 @@ fn cost<'p>(
     let most = regions.len().saturating_mul(asked_about.len());
     (cost < most.saturating_mul(7) / 8).then_some(cost)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::asked::{Asked, Paths};
+    use super::super::set::Set;
+    use super::*;
+    use crate::pattern::PathPattern;
+
+    fn asking(asked: Asked) -> Region<'static> {
+        Region { asked: asked.into(), ..Region::everything() }
+    }
+
+    fn paths(text: &str) -> Region<'static> {
+        asking(Asked { paths: Paths::Of(vec![PathPattern::parse(text).unwrap()]), ..Asked::default() })
+    }
+
+    #[test]
+    fn each_of_many_regions_is_found_by_the_one_condition_that_tells_it_apart() {
+        let value = |number: u16| -> &'static str { format!("v{number}").leak() };
+        let kinds: [(&str, &dyn Fn(u16) -> Region<'static>); 9] = [
+            ("path", &|number| paths(&format!("/v1/{number}"))),
+            ("longer path", &|number| paths(&format!("/v1/{number}/**"))),
+            ("behind a star", &|number| paths(&format!("/*/{number}"))),
+            ("port", &|number| asking(Asked { ports: vec![(number, number)], ..Asked::default() })),
+            ("ports", &|number| {
+                asking(Asked { ports: vec![(number * 256, number * 256 + 200)], ..Asked::default() })
+            }),
+            ("method", &|number| asking(Asked { methods: vec![value(number).into()], ..Asked::default() })),
+            ("host", &|number| Region { hosts: Set::of(vec![number.into()]), ..Region::everything() }),
+            ("address", &|number| Region { addresses: Set::of(vec![number.into()]), ..Region::everything() }),
+            ("label", &|number| Region {
+                labels: [("all", "same"), ("app", value(number))].into(),
+                ..Region::everything()
+            }),
+        ];
+        for (kind, region) in kinds {
+            let regions: Vec<Region<'_>> = (1..=200).map(region).collect();
+            let asked_about: Vec<&Region<'_>> = regions.iter().collect();
+            let index = Index::new((0..).zip(asked_about.iter().copied()).collect(), &asked_about);
+            for (place, region) in (0..).zip(&regions) {
+                let holding_back = Query::HoldingBack { target: region, speaker: None };
+                for query in [Query::Meeting(region), holding_back] {
+                    let found = index.find(query, Place::MAX);
+                    assert!(found.contains(&place) && found.len() < 3, "{kind}: {found:?}");
+                }
+            }
+            let everything = Region::everything();
+            assert_eq!(index.find(Query::Meeting(&everything), Place::MAX).len(), regions.len(), "{kind}");
+            assert_eq!(index.find(Query::Meeting(&everything), 7).len(), 7, "{kind}");
+        }
+    }
+}

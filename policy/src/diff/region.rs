@@ -108,3 +108,37 @@ impl<'p> Region<'p> {
             && (!asks.needs_http() || target.needs_http())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(nobody: bool, classes: &[u32], host: u32, label: Option<&'static str>) -> Region<'static> {
+        Region {
+            who: Who { nobody, recognised: Set::of(classes.into()) },
+            hosts: Set::of(vec![host]),
+            labels: label.map(|value| ("app", value)).into_iter().collect(),
+            ..Region::everything()
+        }
+    }
+
+    #[test]
+    fn a_region_includes_what_two_share_where_it_asks_for_no_more() {
+        let (one, other) = (region(true, &[1, 2], 1, Some("a")), region(true, &[2], 1, None));
+        for (wider, included) in [
+            (Region::everything(), true),
+            (one.clone(), true),
+            (other.clone(), true),
+            (region(true, &[2, 3], 1, Some("a")), true),
+            (region(false, &[2, 3], 1, Some("a")), false),
+            (region(true, &[1, 3], 1, Some("a")), false),
+            (region(true, &[2, 3], 2, Some("a")), false),
+            (region(true, &[2, 3], 1, Some("b")), false),
+        ] {
+            assert_eq!(wider.includes(&one, &other), included, "{wider:?}");
+            assert_eq!(wider.includes(&other, &one), included, "{wider:?}");
+        }
+        let nobody_shares = region(false, &[2], 1, None);
+        assert!(region(false, &[2], 1, None).includes(&one, &nobody_shares));
+    }
+}
