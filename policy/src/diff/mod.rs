@@ -2,10 +2,10 @@
 //!
 //! Nothing is sampled. What a connection can have is sorted into *classes* that both policies treat
 //! alike (`sources`, `destinations`), each rule becomes a few *regions*, conditions on these that are
-//! independent of each other (`region`, `side`), and for each pair of rules the *witness* is looked
-//! for: a connection that is decided by the one before and by the other one after (`witness`,
-//! `compare`). Only pairs with a rule that changed are asked about (`changed`), so the work goes with
-//! the difference and not with the policies.
+//! independent of each other (`region`, `maker`), and for each pair of rules the *witness* is looked
+//! for: a connection that is decided by the one before and by the other one after (`pairs`,
+//! `witness`). Only pairs with a rule that changed are asked about (`changed`), and only those that may
+//! meet (`side`, `index`), so the work goes with the difference and not with the policies.
 //!
 //! Identities count as verified. Which of them verify is a matter of the keys, and part of
 //! [`Diff::document`]. No connection has port 0.
