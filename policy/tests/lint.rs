@@ -459,6 +459,31 @@ fn sensitive_destinations_in_the_clear_are_found_outside_the_cluster() {
 }
 
 #[test]
+fn a_suppressed_plaintext_port_silences_no_other_and_every_sensitive_destination_is_named() {
+    let a = digest("a");
+    let rest = format!(
+        r#""processes":[{{"name":"a","exe":["{a}"]}}],
+           "destinations":[{{"name":"db","hosts":["db.ex"],"labels":{{"data":"pci"}}}},
+                           {{"name":"lab","hosts":["lab.ex"],"labels":{{"data":"phi"}}}}],
+           "rules":[{{"name":"r","allow":{{"from":{{"process":"a"}},"to":{{"destination":["lab","db"],"ports":[21,443,"20-80"]}}}}}}],
+           "lint":{{"suppress":[{{"finding":"plaintext","at":"rules[r].allow.to.ports[0]","reason":"stunnel"}}]}}"#
+    );
+    let found = findings(&rest, None);
+    assert_eq!(
+        kinds(&found),
+        [
+            (LintId::Plaintext, "rules[0].allow.to.ports[0]"),
+            (LintId::Plaintext, "rules[0].allow.to.ports[2]")
+        ]
+    );
+    assert_eq!(found.iter().map(|finding| finding.suppressed.is_some()).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(
+        found[1].problem,
+        "lets FTP (21), Telnet (23), SMTP (25) and HTTP (80) go in the clear to db (data=pci) and lab (data=phi)"
+    );
+}
+
+#[test]
 fn what_a_deny_takes_of_an_allow_is_found_where_it_is_written() {
     for (deny, allow, expected) in [
         (r#""to":{"ports":["15000-15020"]}"#, r#""to":{"ports":[80,15010]}"#, Some("to.ports[1]")),

@@ -1,7 +1,7 @@
 //! Rules that others leave nothing for.
 
 use super::cover::{MAX_SPLIT, covering};
-use super::items::items;
+use super::items::{items, listed};
 use super::reach::Reach;
 use super::resolved::Resolved;
 use super::{Findings, LintId};
@@ -139,19 +139,10 @@ fn path(this: &Resolved<'_>) -> String {
     format!("rules[{}].{}", this.place, this.rule.effect.code())
 }
 
-/// Things that a finding lists before it only counts them.
-const MAX_LISTED: usize = 4;
-
 /// `a`, `a and b together`, `a, b, c, d and 3 more together`.
 pub(super) fn enumerated(things: &[String]) -> String {
-    let shown = things.get(..MAX_LISTED).unwrap_or(things);
-    let more = things.len().saturating_sub(shown.len());
-    match shown.split_last() {
-        None => String::new(),
-        Some((only, [])) => only.clone(),
-        Some(_) if more > 0 => format!("{} and {more} more together", shown.join(", ")),
-        Some((last, others)) => format!("{} and {last} together", others.join(", ")),
-    }
+    let together = if things.len() > 1 { " together" } else { "" };
+    format!("{}{together}", listed(things))
 }
 
 /// Rules by one thing that they ask of the source, as their ranks. A rule that covers another asks for nothing

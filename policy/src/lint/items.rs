@@ -1,4 +1,4 @@
-//! A rule narrowed to each of the things that it lists.
+//! The things that a rule lists: it narrowed to each of them, where they were written, and how to name several.
 
 use crate::model::{Model, Rule, Source};
 use crate::raw::{RawFrom, RawRule, RawTo};
@@ -63,4 +63,19 @@ impl Items<'_> {
 /// Where a name stands in the list as it was written: the model has its lists sorted.
 pub(super) fn written(list: &[String], name: Option<&String>, otherwise: usize) -> usize {
     list.iter().position(|other| Some(other) == name).unwrap_or(otherwise)
+}
+
+/// Things that a finding lists before it only counts them.
+const MAX_LISTED: usize = 4;
+
+/// `a`, `a and b`, `a, b, c, d and 3 more`.
+pub(super) fn listed(things: &[String]) -> String {
+    let shown = things.get(..MAX_LISTED).unwrap_or(things);
+    let more = things.len().saturating_sub(shown.len());
+    match shown.split_last() {
+        None => String::new(),
+        Some(_) if more > 0 => format!("{} and {more} more", shown.join(", ")),
+        Some((only, [])) => only.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    }
 }

@@ -1,9 +1,10 @@
 //! Sensitive destinations, reached over protocols that do not encrypt.
 
+use super::items::listed;
 use super::reach::Reach;
 use super::{Findings, LintId};
 use crate::model::{Model, NamedDestination};
-use crate::pattern::HostPattern;
+use crate::pattern::{HostPattern, PortRange};
 use crate::raw::Effect;
 
 /// What the value of a label says of a destination whose data must not be read on the way.
@@ -44,22 +45,34 @@ const PLAIN: [(u16, &str); 20] = [
     (27017, "MongoDB"),
 ];
 
-/// Allows that name such a port and lead to such a destination.
+/// Allows that name such a port and lead to such a destination: a finding for each entry of the ports, so that a
+/// suppression of one is not about the others.
 pub(super) fn rules(model: &Model, reach: &Reach<'_>, found: &mut Findings) {
     for (place, rule) in model.rules.iter().enumerate().filter(|(_, rule)| rule.effect == Effect::Allow) {
-        let plain = |port: &u16| rule.ports.iter().position(|range| range.contains(*port));
-        let mut ports = PLAIN.iter().filter_map(|(port, protocol)| Some((plain(port)?, port, protocol)));
-        let Some((index, port, protocol)) = ports.next() else { continue };
-        let sensitive = reach.entries(rule).find_map(|(_, entry)| Some((&entry.name, sensitive(entry)?)));
-        let Some((name, label)) = sensitive else { continue };
-        found.add_for_rule(
-            place,
-            LintId::Plaintext,
-            format!("rules[{place}].allow.to.ports[{index}]"),
-            format!("{name} is labelled {label}, and {port} is {protocol} without encryption"),
-            "use the port with TLS; where something else encrypts, suppress this and say what",
-        );
+        let mut ports =
+            rule.ports.iter().map(in_the_clear).enumerate().filter(|(_, ports)| !ports.is_empty());
+        let Some(first) = ports.next() else { continue };
+        let sensitive = |(_, entry)| sensitive(entry).map(|label| format!("{} ({label})", entry.name));
+        let destinations: Vec<String> = reach.entries(rule).filter_map(sensitive).collect();
+        if destinations.is_empty() {
+            continue;
+        }
+        for (index, ports) in core::iter::once(first).chain(ports) {
+            found.add_for_rule(
+                place,
+                LintId::Plaintext,
+                format!("rules[{place}].allow.to.ports[{index}]"),
+                format!("lets {} go in the clear to {}", listed(&ports), listed(&destinations)),
+                "use the port with TLS; where something else encrypts, suppress this and say what",
+            );
+        }
     }
+}
+
+/// What a range has of such ports, for example `FTP (21)`.
+fn in_the_clear(range: &PortRange) -> Vec<String> {
+    let within = PLAIN.iter().filter(|(port, _)| range.contains(*port));
+    within.map(|(port, protocol)| format!("{protocol} ({port})")).collect()
 }
 
 /// The label that calls a destination sensitive. Names of the cluster are left to the mesh, which encrypts
