@@ -51,12 +51,20 @@ fn kinds(found: &[LintFinding]) -> Vec<(LintId, &str)> {
 fn each_kind_of_rule_is_found_at_its_place_and_its_likeness_is_not() {
     for (given, expected) in [
         (r#"{"name":"r","allow":{}}"#, Some((LintId::AnyToAny, "rules[0].allow"))),
-        (r#"{"name":"r","allow":{"to":{"ports":[1]}}}"#, None),
+        (r#"{"name":"r","allow":{"to":{"ports":[1]}}}"#, Some((LintId::AnyToAnyService, "rules[0].allow"))),
+        (r#"{"name":"r","allow":{"to":{"destination":"wide","ports":[1]}}}"#, None),
         (
             r#"{"name":"r","allow":{"from":{"process":"a"}}}"#,
             Some((LintId::AnyDestination, "rules[0].allow")),
         ),
-        (r#"{"name":"r","allow":{"from":{"process":"a"},"to":{"ports":["1-9999"]}}}"#, None),
+        (
+            r#"{"name":"r","allow":{"from":{"process":"a"},"to":{"ports":["1-9999"]}}}"#,
+            Some((LintId::AnyDestinationService, "rules[0].allow")),
+        ),
+        (
+            r#"{"name":"r","allow":{"from":{"process":"a"},"to":{"destination":"wide","ports":["1-9999"]}}}"#,
+            None,
+        ),
         (r#"{"name":"r","deny":{"to":{"ports":[1]}}}"#, None),
         (
             r#"{"name":"r","allow":{"from":{"unidentified":true},"to":{"ports":[1]}}}"#,
@@ -77,10 +85,13 @@ fn each_kind_of_rule_is_found_at_its_place_and_its_likeness_is_not() {
         ),
         (r#"{"name":"r","allow":{"from":{"same":"seg"},"to":{"same":"seg"}}}"#, None),
         (
-            r#"{"name":"r","allow":{"from":{"process":"a"},"to":{"methods":["post","GET"]}}}"#,
+            r#"{"name":"r","allow":{"from":{"process":"a"},"to":{"destination":"p","methods":["post","GET"]}}}"#,
             Some((LintId::MethodCase, "rules[0].allow.to.methods[0]")),
         ),
-        (r#"{"name":"r","allow":{"from":{"process":"a"},"to":{"methods":["GET","purge"]}}}"#, None),
+        (
+            r#"{"name":"r","allow":{"from":{"process":"a"},"to":{"destination":"p","methods":["GET","purge"]}}}"#,
+            None,
+        ),
     ] {
         assert_eq!(kinds(&rules(given)), expected.into_iter().collect::<Vec<_>>(), "{given}");
     }
@@ -398,6 +409,34 @@ fn any_to_any_is_found_in_every_disguise() {
 }
 
 #[test]
+fn any_to_any_with_a_service_left_out_is_one_finding_of_the_rule() {
+    let kinds =
+        [LintId::AnyToAny, LintId::AnyToAnyService, LintId::AnyDestination, LintId::AnyDestinationService];
+    for (rule, expected) in [
+        (r#""to":{"ports":[443]}"#, "any-to-any-service"),
+        (r#""to":{"ports":["2-65535"]}"#, "any-to-any-service"),
+        (r#""to":{"paths":["/","/*","/*/**"]}"#, "any-to-any-service"),
+        (
+            r#""from":{"process":["a","b"]},"to":{"destination":"any","methods":["GET"]}"#,
+            "any-to-any-service",
+        ),
+        (r#""to":{"destination":["low","high"],"ports":[443],"methods":["GET"]}"#, "any-to-any-service"),
+        (r#""from":{"process":"a"},"to":{"methods":["GET"]}"#, "any-destination-service"),
+        (r#""from":{"labels":{"t":"x"}},"to":{"ports":[443]}"#, "any-destination-service"),
+    ] {
+        let found = reached(&format!(r#"{{"name":"r","allow":{{{rule}}}}}"#), &kinds);
+        assert_eq!(found, [format!("{expected} rules[0].allow")], "{rule}");
+    }
+    for other in [
+        r#""allow":{"to":{"destination":["low","one"],"ports":[443]}}"#,
+        r#""allow":{"from":{"unidentified":true},"to":{"ports":[443]}}"#,
+        r#""deny":{"to":{"ports":[443]}}"#,
+    ] {
+        assert_eq!(reached(&format!(r#"{{"name":"r",{other}}}"#), &kinds), [""; 0], "{other}");
+    }
+}
+
+#[test]
 fn a_rule_about_the_only_process_that_leads_everywhere_is_found_once() {
     let a = digest("a");
     let found = findings(
@@ -509,14 +548,14 @@ fn what_a_deny_takes_of_an_allow_is_found_where_it_is_written() {
 fn several_rules_that_cover_one_are_found_and_named() {
     let found = rules(
         r#"{"name":"d","deny":{"to":{"ports":["1-50"]}}},{"name":"e","deny":{"to":{"ports":["51-100"]}}},
-           {"name":"r","allow":{"from":{"process":"a"},"to":{"ports":["40-60"]}}}"#,
+           {"name":"r","allow":{"from":{"process":"a"},"to":{"destination":"p","ports":["40-60"]}}}"#,
     );
     assert_eq!(kinds(&found), [(LintId::Shadowed, "rules[2].allow")]);
     assert!(found[0].problem.contains("d (rules[0]) and e (rules[1]) together deny"), "{}", found[0]);
     let found = rules(
         r#"{"name":"d","deny":{"to":{"ports":[1]}}},
-           {"name":"r","allow":{"from":{"process":"a"},"to":{"ports":["1-9"]}}},
-           {"name":"s","allow":{"to":{"ports":["2-9"]}}}"#,
+           {"name":"r","allow":{"from":{"process":"a"},"to":{"destination":"p","ports":["1-9"]}}},
+           {"name":"s","allow":{"to":{"destination":"p","ports":["2-9"]}}}"#,
     );
     assert_eq!(kinds(&found), [(LintId::Redundant, "rules[1].allow")]);
 }
@@ -524,7 +563,9 @@ fn several_rules_that_cover_one_are_found_and_named() {
 #[test]
 fn of_two_equal_rules_one_stays() {
     let rule = |name: &str| {
-        format!(r#"{{"name":"{name}","allow":{{"from":{{"process":"a"}},"to":{{"ports":[1]}}}}}}"#)
+        format!(
+            r#"{{"name":"{name}","allow":{{"from":{{"process":"a"}},"to":{{"destination":"p","ports":[1]}}}}}}"#
+        )
     };
     let found = rules(&[rule("r"), rule("s"), rule("t")].join(","));
     assert_eq!(kinds(&found), [(LintId::Redundant, "rules[1].allow"), (LintId::Redundant, "rules[2].allow")]);

@@ -61,6 +61,8 @@ macro_rules! kinds {
 kinds! {
     AnyToAny, "any-to-any", Danger, "Every recognised process may reach everything.";
     AnyDestination, "any-destination", Warning, "A process may reach everything there is.";
+    AnyToAnyService, "any-to-any-service", Warning, "Every recognised process may reach every destination, by some ports, methods or paths.";
+    AnyDestinationService, "any-destination-service", Note, "A process may reach every destination, by some ports, methods or paths.";
     AnyHost, "any-host", Danger, "A destination is any host at all.";
     WideHost, "wide-host", Warning, "A destination has domains that belong to strangers.";
     AnyAddress, "any-address", Danger, "A destination is every address of a family.";

@@ -34,7 +34,7 @@ pub(super) fn rules(raw: &RawPolicy, model: &Model, reach: &Reach<'_>, found: &m
 
 /// Whether the rule is about every process and leads everywhere.
 fn everywhere(model: &Model, reach: &Reach<'_>, place: usize, rule: &Rule, found: &mut Findings) -> bool {
-    let asks_nothing = every_port(&rule.ports) && every_method(&rule.methods) && every_path(rule);
+    let asks_nothing = limits(rule).is_empty();
     let Some(how) = leads_everywhere(reach, rule).filter(|_| asks_nothing) else { return false };
     let path = format!("rules[{place}].allow");
     match whom(model, &rule.from) {
@@ -55,7 +55,7 @@ fn everywhere(model: &Model, reach: &Reach<'_>, place: usize, rule: &Rule, found
 }
 
 /// How a rule comes to be about every process, if it is.
-fn whom(model: &Model, from: &Source) -> Option<String> {
+pub(super) fn whom(model: &Model, from: &Source) -> Option<String> {
     let Source::Process(selector) = from else { return None };
     if selector.is_any() {
         return Some(String::new());
@@ -68,7 +68,7 @@ fn whom(model: &Model, from: &Source) -> Option<String> {
 }
 
 /// How a rule comes to lead everywhere, if it does.
-fn leads_everywhere(reach: &Reach<'_>, rule: &Rule) -> Option<String> {
+pub(super) fn leads_everywhere(reach: &Reach<'_>, rule: &Rule) -> Option<String> {
     if rule.to.is_any() {
         return Some(String::new());
     }
@@ -84,6 +84,16 @@ fn leads_everywhere(reach: &Reach<'_>, rule: &Rule) -> Option<String> {
     let in_family = |entry: &&&NamedDestination| entry.cidrs.iter().any(|cidr| family.covers(cidr));
     let named: Vec<String> = entries.iter().filter(in_family).map(|entry| entry.name.clone()).collect();
     Some(format!(": {} have all of {family}", enumerated(&named)))
+}
+
+/// The lists of the rule that leave something out.
+pub(super) fn limits(rule: &Rule) -> Vec<String> {
+    let lists = [
+        ("ports", every_port(&rule.ports)),
+        ("methods", every_method(&rule.methods)),
+        ("paths", every_path(rule)),
+    ];
+    lists.into_iter().filter(|(_, every)| !every).map(|(list, _)| list.into()).collect()
 }
 
 fn every_port(ports: &[PortRange]) -> bool {
