@@ -99,17 +99,77 @@ fn another_digest_is_a_stranger_from_then_on() {
 }
 
 #[test]
-fn keys_and_the_mode_are_differences_though_every_connection_is_judged_alike() {
+fn what_proceeds_under_another_mode_is_said_though_every_connection_is_decided_alike() {
     let place = changed("mode: enforce", "mode: audit");
-    let ran = place.run(&["policy", "diff", "policy.yaml", "after.yaml"]);
-    assert_eq!(
-        (ran.code, ran.out.as_str()),
-        (1, "mode: enforce → audit\nevery connection is decided as before\n")
-    );
+    let text = |files: [&str; 2]| place.run(&[&["policy", "diff"][..], &files].concat());
+    let open = text(["policy.yaml", "after.yaml"]);
+    let said = "mode: enforce → audit\n\nunder mode audit every connection proceeds, whatever is decided\n\n\
+                apart from that every connection is decided as before\n";
+    assert_eq!((open.code, open.out.as_str()), (1, said));
+    let closed = text(["after.yaml", "policy.yaml"]);
+    assert!(closed.out.contains("\nunder mode enforce what is denied no longer proceeds\n"), "{closed:?}");
+    assert_eq!(diff(&place).json()["mode"]["after"], "audit");
+}
+
+/// Kind, scope and exception of the tokens that fare otherwise.
+fn tokens(place: &Place) -> Vec<String> {
+    let json = diff(place).json();
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let line =
+        |tokens: &Value| ["kind", "key", "scope", "except"].map(|field| text(&tokens[field])).join(" ");
+    json["tokens"].as_array().unwrap().iter().map(line).collect()
+}
+
+#[test]
+fn which_tokens_begin_or_stop_to_verify_is_said() {
+    let scope = "spiffe://shop.example/ns/shop/sa/checkout/container/";
+    let wide = "spiffe://shop.example/ns/shop/sa/checkout/";
     let place = changed("container/\n", "\n");
+    assert_eq!(tokens(&place), [format!("newly-accepted one {wide} {scope}")]);
     let text = place.run(&["policy", "diff", "policy.yaml", "after.yaml"]).out;
-    let scope = "spiffe://shop.example/ns/shop/sa/checkout/";
-    assert!(text.starts_with(&format!("key one: scope +{scope} -{scope}container/\n")), "{text}");
+    assert!(
+        text.starts_with(&format!("key one: scope +{wide} -{scope}\n\ntokens newly accepted\n")),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("\n  for all below {wide} but all below {scope}, signed by the key one (x "))
+    );
+    assert!(text.ends_with("\n\napart from that every connection is decided as before\n"), "{text}");
+
+    let place = changed("container/\n", "container/checkout\n");
+    assert_eq!(tokens(&place), [format!("newly-refused one {scope} {scope}checkout")]);
+    let place = changed("kid: one", "kid: two");
+    let both = ["accepted two", "refused one"].map(|what| format!("newly-{what} {scope} -"));
+    assert_eq!(tokens(&place), both);
+    let place = shop("enforce");
+    let text = place.read("policy.yaml");
+    place.write("after.yaml", text.replace("shop.example", "evil.example").as_bytes());
+    let evil = scope.replace("shop.example", "evil.example");
+    assert_eq!(
+        tokens(&place),
+        [format!("newly-accepted one {evil} -"), format!("newly-refused one {scope} -")]
+    );
+    let place = changed("allow:", "description: x\n    allow:");
+    assert_eq!(tokens(&place), [""; 0]);
+    let text = place.run(&["policy", "diff", "policy.yaml", "after.yaml"]).out;
+    assert!(text.ends_with(" +x\nevery connection is decided as before\n"), "{text}");
+}
+
+#[test]
+fn another_key_of_the_same_name_is_another_key() {
+    let place = shop("enforce");
+    let text = place.read("policy.yaml");
+    let (head, rest) = text.split_once("x: ").unwrap();
+    let x: String = rest.chars().take_while(|letter| !",}\n ".contains(*letter)).collect();
+    let other = "S0hxF_PtIPv7nU4eiv2z-MONgEVerWgc9InKKP8NTwU";
+    place.write(
+        "after.yaml",
+        format!("{head}x: {}", rest.replacen(&x, &format!("\"{other}\""), 1)).as_bytes(),
+    );
+    let json = diff(&place).json();
+    let fared = |at: usize| (json["tokens"][at]["kind"].as_str(), json["tokens"][at]["x"].as_str());
+    assert_eq!(fared(0), (Some("newly-accepted"), Some(other)));
+    assert_eq!(fared(1), (Some("newly-refused"), Some(x.trim_matches('"'))));
 }
 
 /// What it says of policies with these processes and destinations, and the rules of either, and the seconds

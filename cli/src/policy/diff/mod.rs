@@ -1,5 +1,7 @@
 //! `procgate policy diff`: what another version of a policy decides differently.
 
+mod trust;
+
 use super::document;
 use super::flags::Flags;
 use crate::escape::escape;
@@ -10,18 +12,19 @@ use procgate_policy::Reason;
 use procgate_policy::diff::{self, Change, ChangeKind, DocumentChange};
 use serde::Serialize;
 use std::path::PathBuf;
+use trust::{ModeChange, TokenChange, Tokens};
 
 const EXAMPLE: &str = "\
 Examples:
   procgate policy diff policy.yaml proposed.yaml
   git show main:policy.yaml | procgate policy diff - policy.yaml --output json
 
-First what was changed in the text, then what that comes to: every pair of different outcomes that some \
+First what was changed in the text, then what that comes to: what proceeds under another mode, which tokens \
+the keys no longer accept or accept now, and of the identities that verify every pair of different outcomes that some \
 connection has, and one such connection, as options of `procgate policy explain`; what it does not name \
-plays no part. Identities count as verified; which ones do is a matter of the keys. The exit code is 0 if \
-nothing differs and 1 if something does.";
+plays no part. The exit code is 0 if nothing differs and 1 if something does.";
 
-/// Changes of a kind that are printed in text: what somebody reads through.
+/// Things of a kind that are printed in text: what somebody reads through.
 const MAX_PRINTED: usize = 40;
 
 /// Say which connections another version of a policy allows, denies or decides by another rule.
@@ -41,7 +44,12 @@ pub(crate) struct Args {
 pub(crate) struct Difference {
     /// What was changed in the text.
     document: Vec<Edited>,
-    /// What that comes to.
+    /// Another mode: what proceeds although it is denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<ModeChange>,
+    /// Tokens that verify under one policy only.
+    tokens: Vec<Tokens>,
+    /// What that comes to for identities that verify.
     changes: Vec<Changed>,
     /// What may have changed too, and could not be found out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -103,7 +111,10 @@ impl From<DocumentChange> for Edited {
 pub(crate) fn run(args: Args) -> Result<Difference, Failure> {
     let (before, after) = (document::load(&args.before)?, document::load(&args.after)?);
     let difference = diff::diff(&before.policy, &after.policy).map_err(Problem::new)?;
+    let (model_before, model_after) = (before.policy.model(), after.policy.model());
     Ok(Difference {
+        mode: ModeChange::between(model_before, model_after),
+        tokens: trust::tokens(model_before, model_after),
         document: difference.document.into_iter().map(Into::into).collect(),
         changes: difference.changes.into_iter().map(Into::into).collect(),
         undecided: difference
@@ -135,8 +146,22 @@ impl fmt::Display for Difference {
             let name = name.as_ref().map_or(String::new(), |name| format!(" {}", escape(name)));
             writeln!(out, "{part}{name}: {}", escape(what))?;
         }
+        if let Some(mode) = &self.mode {
+            writeln!(out, "\n{mode}")?;
+        }
+        for (kind, heading) in [
+            (TokenChange::NewlyAccepted, "tokens newly accepted"),
+            (TokenChange::NewlyRefused, "tokens newly refused"),
+        ] {
+            let tokens: Vec<_> = self.tokens.iter().filter(|tokens| tokens.kind == kind).collect();
+            fmt_kind(heading, &tokens, out, |shown, out| {
+                shown.iter().try_for_each(|tokens| writeln!(out, "  {tokens}"))
+            })?;
+        }
         if self.changes.is_empty() && self.undecided.is_empty() {
-            return writeln!(out, "every connection is decided as before");
+            let apart = self.mode.is_some() || !self.tokens.is_empty();
+            let apart = if apart { "\napart from that " } else { "" };
+            return writeln!(out, "{apart}every connection is decided as before");
         }
         for (kind, heading) in [
             (ChangeKind::NewlyAllowed, "newly allowed"),
@@ -145,17 +170,30 @@ impl fmt::Display for Difference {
         ] {
             let changes: Vec<&Changed> =
                 self.changes.iter().filter(|change| change.kind == kind.code()).collect();
-            if !changes.is_empty() {
-                writeln!(out, "\n{heading}")?;
-                let (shown, more) = changes.split_at(changes.len().min(MAX_PRINTED));
+            fmt_kind(heading, &changes, out, |shown, out| {
                 shown
                     .chunk_by(|one, next| one.after == next.after)
-                    .try_for_each(|group| fmt_group(group, out))?;
-                fmt_more(more.len(), out)?;
-            }
+                    .try_for_each(|group| fmt_group(group, out))
+            })?;
         }
         fmt_undecided(&self.undecided, out)
     }
+}
+
+/// Things of one kind under their heading, as far as somebody reads through them.
+fn fmt_kind<T>(
+    heading: &str,
+    all: &[T],
+    out: &mut fmt::Formatter<'_>,
+    fmt_shown: impl Fn(&[T], &mut fmt::Formatter<'_>) -> fmt::Result,
+) -> fmt::Result {
+    if all.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{heading}")?;
+    let (shown, more) = all.split_at(all.len().min(MAX_PRINTED));
+    fmt_shown(shown, out)?;
+    fmt_more(more.len(), out)
 }
 
 /// Changes that come to the same.
@@ -168,13 +206,10 @@ fn fmt_group(group: &[&Changed], out: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn fmt_undecided(undecided: &[[Decided; 2]], out: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if undecided.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\nnot found out, for the rules overlap in too many ways, or too much differs")?;
-    let (shown, more) = undecided.split_at(undecided.len().min(MAX_PRINTED));
-    shown.iter().try_for_each(|[before, after]| writeln!(out, "  before: {before}, now: {after}"))?;
-    fmt_more(more.len(), out)
+    let heading = "not found out, for the rules overlap in too many ways, or too much differs";
+    fmt_kind(heading, undecided, out, |shown, out| {
+        shown.iter().try_for_each(|[before, after]| writeln!(out, "  before: {before}, now: {after}"))
+    })
 }
 
 fn fmt_more(more: usize, out: &mut fmt::Formatter<'_>) -> fmt::Result {
