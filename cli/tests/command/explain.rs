@@ -119,10 +119,49 @@ fn a_rule_that_lacks_one_entry_gets_it() {
         ["--process", "checkout", "--host", PAYMENTS, "--address", "10.4.0.9:8080", "--path", "/charge/1"];
     let ran = explain(&place, &[&at[..], &["--method", "PUT"]].concat());
     assert_eq!(edit(&ran), [["rules[0].allow.to.methods", "\"PUT\""].map(String::from)]);
-    assert!(ran.json()["edit"]["broad"].is_null(), "{ran:?}");
+    assert_eq!(broad(&ran), ["the rule checkout-pays is about more than one path"]);
     let text = place.read("policy.yaml");
     place.write("policy.yaml", text.replace("methods: [POST]", "methods: [POST, PUT]").as_bytes());
     assert_eq!(explain(&place, &[&at[..], &["--method", "PUT"]].concat()).code, 0);
+}
+
+/// What the edit allows beside the connection.
+fn broad(ran: &Ran) -> Vec<String> {
+    let broad = ran.json()["edit"]["broad"].as_array().cloned().unwrap_or_default();
+    broad.iter().map(|what| what.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_entry_that_a_rule_gains_for_a_wide_destination_or_without_another_list_is_broad() {
+    let place = shop("enforce");
+    let text = place.read("policy.yaml");
+    let (head, _) = text.split_once("destinations:").unwrap();
+    let of = |destination: &str, to: &str, question: &[&str]| {
+        let policy = format!(
+            "{head}destinations:\n  - {{name: d, {destination}}}\nrules:\n  \
+             - {{name: out, allow: {{from: {{process: checkout}}, to: {{destination: d, {to}}}}}}}\n"
+        );
+        place.write("policy.yaml", policy.as_bytes());
+        let ran = explain(&place, &[&["--process", "checkout"], question].concat());
+        assert!(edit(&ran)[0][0].starts_with("rules[0].allow.to."), "{ran:?}");
+        broad(&ran)
+    };
+    let (methods, paths) = (
+        "the rule out is about any method, and what is not HTTP",
+        "the rule out is about any path, and what is not HTTP",
+    );
+    let wide = "the destination d is more than this host or address";
+    let ssh = ["--address", "6.6.6.6:22"];
+    assert_eq!(of("cidrs: [0.0.0.0/0]", "ports: [443]", &ssh), [methods, paths, wide]);
+    assert_eq!(of("cidrs: [6.6.6.6]", "ports: [443]", &ssh), [methods, paths]);
+    let post = ["--host", "x.example", "--address", "10.4.0.9:80", "--method", "POST", "--path", "/a"];
+    assert_eq!(of("hosts: [x.example]", "ports: [80], methods: [GET], paths: [/a]", &post), [""; 0]);
+    let several = of("hosts: ['*']", "ports: [80, 81], methods: [GET], paths: [/a]", &post);
+    assert_eq!(several, ["the rule out is about more than one port", wide]);
+    assert_eq!(
+        of("hosts: [x.example]", "methods: [GET], paths: [/**]", &post),
+        ["the rule out is about any port", "the rule out is about more than one path"]
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Adding to the rules of a policy.
 
 use super::addition::Addition;
+use super::broad::List;
 use super::{Draft, NoEdit, broad, name};
 use crate::connection::Destination;
 use crate::explain::{Failed, explain_claims};
@@ -38,10 +39,12 @@ pub(super) fn add(
         [failed] => wanted.lacking_in(rule.name, failed),
         _ => None,
     });
-    if let Some(extension) = extension.filter(|addition| addition.list_in(draft.whole.raw()).is_some()) {
-        let mut rules = draft.whole.model().rules().iter();
-        let rule = rules.find(|rule| Some(rule.name.as_str()) == explained.nearest);
-        draft.edit.broad.extend(rule.into_iter().flat_map(broad::of_rule));
+    if let Some((list, extension)) =
+        extension.filter(|(_, addition)| addition.list_in(draft.whole.raw()).is_some())
+    {
+        let model = draft.whole.model();
+        let rule = model.rules().iter().find(|rule| Some(rule.name.as_str()) == explained.nearest);
+        draft.edit.broad.extend(rule.into_iter().flat_map(|rule| broad::of_rule(model, rule, list)));
         return draft.add(extension);
     }
     let entry = entry(draft, part, &explained.destinations, destination)?;
@@ -62,13 +65,15 @@ impl Wanted {
         }
     }
 
-    /// What to add to the rule of this name, of which this alone does not hold.
-    fn lacking_in(&self, rule: &str, failed: &Failed<'_>) -> Option<Addition> {
+    /// What to add to which list of the rule of this name, of which this alone does not hold.
+    fn lacking_in(&self, rule: &str, failed: &Failed<'_>) -> Option<(List, Addition)> {
         let rule = rule.into();
         match failed {
-            Failed::Port(_) => self.port.map(|port| Addition::Port { rule, port }),
-            Failed::Method(_) => self.method.clone().map(|method| Addition::Method { rule, method }),
-            Failed::Path(_) => self.path.clone().map(|path| Addition::Path { rule, path }),
+            Failed::Port(_) => Some((List::Ports, Addition::Port { rule, port: self.port? })),
+            Failed::Method(_) => {
+                Some((List::Methods, Addition::Method { rule, method: self.method.clone()? }))
+            }
+            Failed::Path(_) => Some((List::Paths, Addition::Path { rule, path: self.path.clone()? })),
             Failed::NoIdentity
             | Failed::HasIdentity
             | Failed::Process(_)
@@ -141,13 +146,13 @@ fn add_rule(
     };
     let parts = rule.to.clone().unwrap_or_default();
     for (open, what) in [
-        (process.is_none(), "it is about whoever shows no identity"),
-        (entry.is_none(), "it is about any destination, for neither host nor address is known"),
-        (parts.ports.is_empty(), "it is about any port, for none is known"),
-        (parts.methods.is_empty(), "it is about any method, and what is not HTTP"),
-        (parts.paths.is_empty(), "it is about any path, and what is not HTTP"),
+        (process.is_none(), "whoever shows no identity"),
+        (entry.is_none(), "any destination, for neither host nor address is known"),
+        (parts.ports.is_empty(), List::Ports.any()),
+        (parts.methods.is_empty(), List::Methods.any()),
+        (parts.paths.is_empty(), List::Paths.any()),
     ] {
-        draft.edit.broad.extend(open.then(|| format!("the rule {}: {what}", rule.name)));
+        draft.edit.broad.extend(open.then(|| format!("the rule {} is about {what}", rule.name)));
     }
     draft.add(Addition::Rule(rule))
 }
