@@ -303,6 +303,33 @@ fn what_docker_saves_is_read_like_a_layout() {
 }
 
 #[test]
+fn what_docker_saved_for_another_platform_is_refused() {
+    let place = Place::new();
+    let only = layer(&[File("a", &elf("x"), 0o755)]);
+    let save = |config: &[u8]| {
+        let manifest = json!([{"Config": "c.json", "Layers": ["1/layer.tar"]}]);
+        let saved = layer(&[
+            File("1/layer.tar", &only, 0o644),
+            File("c.json", config, 0o644),
+            File("manifest.json", manifest.to_string().as_bytes(), 0o644),
+        ]);
+        place.write("saved.tar", &saved);
+    };
+    let read = |platform: &str| place.run(&["digest", "--image", "saved.tar", "--platform", platform]);
+    save(br#"{"os":"linux","architecture":"arm64","variant":"v8","config":{}}"#);
+    assert_eq!((read("linux/arm64").code, read("linux/arm64/v8").code), (0, 0));
+    let refused = read("windows/amd64");
+    assert!(
+        refused.refused().contains("1 images, for linux/arm64/v8, and not one that is meant"),
+        "{refused:?}"
+    );
+    read("linux/arm64/v7").refused();
+    save(br#"{"config":{}}"#);
+    read("linux/arm64").refused();
+    assert_eq!(place.run(&["digest", "--image", "saved.tar"]).code, 0);
+}
+
+#[test]
 fn of_several_images_the_one_for_the_platform_is_read() {
     let place = Place::new();
     let of = |name: &str| vec![layer(&[File(name, &elf("x"), 0o755)])];

@@ -89,6 +89,14 @@ struct OfferedPlatform {
     variant: Option<String>,
 }
 
+impl fmt::Display for OfferedPlatform {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { os, architecture, variant } = self;
+        write!(out, "{os}/{architecture}")?;
+        variant.as_ref().map_or(Ok(()), |variant| write!(out, "/{variant}"))
+    }
+}
+
 #[derive(Deserialize)]
 struct Manifest {
     config: Option<Descriptor>,
@@ -116,7 +124,7 @@ pub(super) fn parts(store: &Store, platform: Option<&Platform>) -> Result<Parts,
     let parts = if store.has("index.json") {
         of_layout(store, platform)?
     } else if store.has("manifest.json") {
-        of_docker(store)?
+        of_docker(store, platform)?
     } else {
         let problem = Problem::new("no image: neither index.json nor manifest.json is in it");
         return Err(problem.next("name an OCI layout, or what `docker save` wrote"));
@@ -171,27 +179,33 @@ fn choose<'a>(images: &'a [Descriptor], wanted: Option<&Platform>) -> Result<&'a
     if let (Some(one), None) = (fitting.next(), fitting.next()) {
         return Ok(one);
     }
-    let offered = images.iter().map(|image| match &image.platform {
-        Some(OfferedPlatform { os, architecture, variant }) => {
-            format!(
-                "{os}/{architecture}{}",
-                variant.as_ref().map_or_else(String::new, |name| format!("/{name}"))
-            )
-        }
-        None => "(not said)".into(),
-    });
-    let offered = offered.collect::<Vec<_>>().join(", ");
-    let what = format!("{} images, for {offered}, and not one that is meant", images.len());
-    Err(Problem::new(what).next("choose one with --platform, or copy just one image"))
+    Err(none_is_meant(images.iter().map(|image| image.platform.as_ref())))
 }
 
-fn of_docker(store: &Store) -> Result<Parts, Problem> {
+fn none_is_meant<'a>(offered: impl ExactSizeIterator<Item = Option<&'a OfferedPlatform>>) -> Problem {
+    let count = offered.len();
+    let offered = offered.map(|offered| offered.map_or("(not said)".into(), ToString::to_string));
+    let offered = offered.collect::<Vec<_>>().join(", ");
+    let what = format!("{count} images, for {offered}, and not one that is meant");
+    Problem::new(what).next("choose one with --platform, or copy just one image")
+}
+
+/// An archive that `docker save` wrote says in the image's configuration what it is for.
+fn of_docker(store: &Store, platform: Option<&Platform>) -> Result<Parts, Problem> {
     let images: Vec<DockerManifest> = parse("manifest.json", &store.document("manifest.json", None)?)?;
     let count = images.len();
     let mut images = images.into_iter();
     let (Some(image), None) = (images.next(), images.next()) else {
         return Err(Problem::new(format!("{count} images")).next("save just one"));
     };
+    if let Some(platform) = platform {
+        let config = image.config.as_deref();
+        let offered: Option<OfferedPlatform> =
+            config.map(|name| parse(name, &store.document(name, None)?)).transpose()?;
+        if !offered.as_ref().is_some_and(|offered| platform.is(offered)) {
+            return Err(none_is_meant([offered.as_ref()].into_iter()));
+        }
+    }
     let blob = |name| Blob { name, digest: None };
     Ok(Parts { config: image.config.map(blob), layers: image.layers.into_iter().map(blob).collect() })
 }
