@@ -5,7 +5,9 @@
 use super::spoken::{self, Spoken, destination};
 use crate::failure::Problem;
 use crate::records::{Alike, Memo, Speakers};
-use procgate_policy::{Finding, Policy, Presented, Record, ResolvedDestination, ResolvedIdentity};
+use procgate_policy::{
+    Destination, Finding, Policy, Presented, Record, ResolvedDestination, ResolvedIdentity,
+};
 
 /// Identities that are kept resolved; beyond, all are resolved anew, which takes longer and no memory.
 const MAX_KEPT: usize = 65_536;
@@ -51,10 +53,10 @@ impl<'p> Replay<'p> {
 
     /// Judges what the record tells of.
     pub(super) fn judge(&mut self, record: &Record<'_>, alike: Option<Alike>) -> Result<Again<'p>, Problem> {
-        if record.path.as_deref().is_some_and(|path| path.ends_with(CUT)) && self.policy.needs().path {
+        let destination = destination(record);
+        if lacks_what_counts(&destination, self.policy) {
             return Ok(Again::Uncertain);
         }
-        let destination = destination(record);
         let new;
         let question = match self.questions.get(alike) {
             Some(question) => question,
@@ -96,4 +98,14 @@ impl<'p> Replay<'p> {
         }
         Ok(Some(number))
     }
+}
+
+/// Whether the policy looks at a text that the record has only the beginning of.
+fn lacks_what_counts(destination: &Destination<'_>, policy: &Policy) -> bool {
+    let is_cut = |text: &str| text.ends_with(CUT);
+    let host = destination.host.is_some_and(is_cut);
+    let method = destination.http.is_some_and(|http| is_cut(http.method));
+    let path = destination.http.is_some_and(|http| is_cut(http.path));
+    let needs = || policy.needs();
+    (host && needs().host) || (method && needs().method) || (path && needs().path)
 }

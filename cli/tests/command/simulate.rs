@@ -127,9 +127,13 @@ fn labels_script_and_place_of_the_record_count() {
 }
 
 #[test]
-fn a_path_that_the_record_has_not_whole_is_not_guessed_about() {
+fn what_the_record_has_not_whole_is_not_guessed_about() {
     let cut = Record { path: Some(format!("/charge/{}…", "x".repeat(500)).into()), ..record() };
     assert_eq!(counts(&of(&[cut])), [0, 0, 0, 0, 1]);
+    let host = Record { host: Some(format!("{}…", "x.".repeat(120)).into()), ..record() };
+    let sni = Record { host: None, sni: host.host.clone(), method: None, path: None, ..record() };
+    let method = Record { method: Some(format!("{}…", "X".repeat(250)).into()), ..record() };
+    assert_eq!(counts(&of(&[host, sni, method])), [0, 0, 0, 0, 3]);
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub(crate) struct Simulated {
     newly_allowed: u64,
     /// Decisions about identities that did not verify, which stay.
     stay: u64,
-    /// Decisions about paths that the record has not whole, which the candidate looks at.
+    /// Decisions about hosts, methods or paths that the record has not whole, which the candidate looks at.
     uncertain: u64,
     flips: Vec<Flip>,
     /// Flips of more kinds than are told apart.
@@ -153,7 +153,11 @@ impl fmt::Display for Simulated {
             writeln!(out, "{} stay as they are: their identity did not verify", self.stay)?;
         }
         if self.uncertain > 0 {
-            writeln!(out, "{} cannot be told: the record has not the whole path", self.uncertain)?;
+            writeln!(
+                out,
+                "{} cannot be told: the record has not the whole host, method or path",
+                self.uncertain
+            )?;
         }
         Ok(())
     }
