@@ -76,6 +76,22 @@ fn the_exit_code_is_1_for_the_change_that_was_asked_about() {
 }
 
 #[test]
+fn where_no_record_was_read_nothing_is_passed_as_unchanged() {
+    let place = shop("enforce");
+    place.write("empty.log", b"");
+    place.write("foreign.log", b"GET / 200\n");
+    for log in ["empty.log", "foreign.log", "policy.yaml"] {
+        assert_eq!(simulate(&place, &[log]).code, 0, "{log}: nothing was asked about");
+        let ran = place.run(&["policy", "simulate", "--fail-on", "newly-denied", "policy.yaml", log]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.err.contains("error: --fail-on: no record was read, so nothing can have flipped: "));
+        assert!(ran.err.contains("the log: 1 logs without any record: ") || log != "empty.log", "{ran:?}");
+    }
+    place.write("good.log", access_log(&[record()]).as_bytes());
+    assert_eq!(simulate(&place, &["empty.log", "good.log", "--fail-on", "newly-denied"]).code, 0);
+}
+
+#[test]
 fn an_identity_that_did_not_verify_stays_refused() {
     let refused = |code: &str| Record { reason: Reason::from_code(code).unwrap(), ..unidentified() };
     let json =

@@ -4,7 +4,7 @@ mod flips;
 
 use super::document;
 use super::replay::{Again, Replay};
-use crate::failure::Failure;
+use crate::failure::{Failure, Problem};
 use crate::records::{LogArgs, Tally};
 use crate::report::{Outcome, Report};
 use clap::ValueEnum;
@@ -24,7 +24,8 @@ Every recorded decision is judged again under the candidate, whatever the mode o
 identities that did not verify stay as they are: a record does not tell whether they would verify now. Where \
 one of the candidate's keys may sign for a subject, the identity counts as verified.
 
-The exit code is 1 if something flipped that --fail-on names, 2 if a file cannot be read.";
+The exit code is 1 if something flipped that --fail-on names, 2 if a file cannot be read, or if under --fail-on no \
+record was read.";
 
 /// Judge recorded decisions again under another policy, and show which would change, how often, for whom.
 #[derive(Debug, clap::Args)]
@@ -108,9 +109,20 @@ pub(crate) fn run(args: Args) -> Result<Simulated, Failure> {
         Ok(ControlFlow::Continue(()))
     })?;
     (found.flips, found.untold) = flips.sorted();
+    if tally.records() == 0 && !found.fail_on.is_empty() {
+        return Err(nothing_to_fail_on(&tally));
+    }
     found.warnings = tally.warnings();
     found.log = tally;
     Ok(found)
+}
+
+/// Of no decision nothing can be said, and a check that then passes checks nothing.
+fn nothing_to_fail_on(tally: &Tally) -> Failure {
+    let problem = Problem::new("no record was read, so nothing can have flipped").at("--fail-on");
+    let problem = problem.next("give logs with the filter's records, or leave it out");
+    let unread = tally.warnings().into_iter().map(|what| Problem::new(what).at("the log"));
+    core::iter::once(problem).chain(unread).collect::<Vec<_>>().into()
 }
 
 impl Report for Simulated {
