@@ -3,7 +3,7 @@
 
 mod support;
 
-use procgate_identity::{UnixNanos, UnixSeconds};
+use procgate_identity::{Digest, UnixNanos, UnixSeconds};
 use procgate_policy::lint::{Circumstances, LintFinding, LintId, Seen, Severity, lint};
 use procgate_policy::{Policy, RawPolicy, Record};
 use std::collections::BTreeSet;
@@ -339,6 +339,34 @@ fn what_nobody_used_is_found_where_the_logs_can_tell() {
     // Nothing is said of a process that the logs know only with other code, or of empty logs.
     assert_eq!(used(&[("r", "p", "other"), ("s", "q", "a")]), [""; 0]);
     assert_eq!(used(&[]), [""; 0]);
+}
+
+#[test]
+fn of_each_list_of_digests_those_that_nobody_ran_are_found() {
+    let [e, c, s] = ["e", "c", "s"].map(|list| [digest(&format!("{list}1")), digest(&format!("{list}2"))]);
+    let list = |[one, two]: &[Digest; 2]| format!(r#"["{one}","{two}"]"#);
+    let text = format!(
+        r#"{{"version":1,"mode":"enforce","trust":{TRUST},"processes":[{{"name":"p","exe":{},"code":{},"script":{}}}],
+            "rules":[{{"name":"r","deny":{{"from":{{"process":"p"}}}}}}]}}"#,
+        list(&e),
+        list(&c),
+        list(&s)
+    );
+    let record = format!(
+        r#"{{"v":1,"time":"2026-11-23T14:45:57.000000001Z","id":"7f","mode":"audit","decision":"deny","reason":"denied-by-rule",
+            "direction":"outbound","rule":"r","process":"p","exe":"{}","code":"{}","script":"{}"}}"#,
+        e[0], c[1], s[0]
+    );
+    let raw = RawPolicy::from_json(text.as_bytes()).unwrap();
+    let mut seen = Seen::default();
+    seen.note(&Record::parse(&record).unwrap());
+    let policy = Policy::new(&raw).unwrap();
+    let found = lint(&raw, policy.model(), Circumstances { seen: Some(&seen), ..Circumstances::default() });
+    let stale = |path| (LintId::StaleDigest, path);
+    assert_eq!(
+        kinds(&found),
+        [stale("processes[0].exe[1]"), stale("processes[0].code[0]"), stale("processes[0].script[1]")]
+    );
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Seen {
             self.rules.insert(rule.to_owned());
         }
         if let Some(process) = record.process.as_deref() {
-            self.note_digests(process, record.exe.into_iter().chain(record.code));
+            self.note_digests(process, [record.exe, record.code, record.script].into_iter().flatten());
         }
     }
 
@@ -76,7 +76,8 @@ impl Seen {
     pub(super) fn digests(&self, model: &Model, found: &mut Findings) {
         for (place, process) in model.processes.iter().enumerate() {
             let Some(ran) = self.processes.get(&process.name) else { continue };
-            for (field, list) in [("exe", &process.exe), ("code", &process.code)] {
+            for (field, list) in [("exe", &process.exe), ("code", &process.code), ("script", &process.script)]
+            {
                 let is_stale = |digest: &Digest| !ran.contains(digest);
                 // If none of them ran, the logs are of another time or tell nothing of this field.
                 if list.iter().all(is_stale) {
