@@ -48,7 +48,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct What {
-    /// Envoy's configuration, YAML or JSON. The files that it refers to are read too.
+    /// Envoy's configuration, YAML or JSON. The files that it takes its parts and the module from are read too.
     #[arg(long, value_name = "FILE")]
     envoy_config: Option<PathBuf>,
     /// What Envoy's admin interface answers to /config_dump, as of a sidecar in a mesh.

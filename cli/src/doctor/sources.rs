@@ -18,8 +18,17 @@ const MAX_NODES: usize = 1_000_000;
 const MAX_DEPTH: usize = 128;
 /// Anchors and aliases: an alias costs what it stands for.
 const MAX_ALIASES: usize = 10_000;
+/// Bytes of a module: forty times what the plugin has.
+const MAX_MODULE: u64 = 64 * 1024 * 1024;
 /// Files that a configuration takes its parts from.
 const MAX_FILES: usize = 256;
+
+/// Where a configuration names the file of a part of it.
+const PARTS: &str = "path_config_source.path";
+/// Where it names the file of a module.
+const MODULES: &str = "vm_config.code.local.filename";
+/// What a WebAssembly module begins with.
+const MODULE: &[u8] = b"\0asm";
 
 /// All documents of one configuration.
 #[derive(Debug)]
@@ -55,7 +64,30 @@ impl Sources {
             }
             known.push(file);
         }
+        sources.check_modules(path, checks);
         Ok(sources)
+    }
+
+    /// Whether the modules are there: without its own the plugin lets nothing pass.
+    fn check_modules(&self, named: &Path, checks: &mut Checks) {
+        let mut paths = Vec::new();
+        self.documents().for_each(|document| collect(document, MODULES, &mut paths));
+        paths.sort_unstable();
+        paths.dedup();
+        for file in paths.into_iter().map(|path| found(named, path)) {
+            let mut at = checks.at("module", path_text(named));
+            let next =
+                "put the module there, or run this where Envoy's files are; or give --config-dump instead";
+            match files::read_at_most(&file, MAX_MODULE) {
+                Ok(bytes) if bytes.starts_with(MODULE) => {
+                    at.ok(format!("the module is there: {}", path_text(&file)))
+                }
+                Ok(_) => at.error(format!("{} is no module: nothing would pass", path_text(&file)), next),
+                Err(problem) => {
+                    at.error(format!("Envoy is to run a module: {problem}: nothing would pass"), next)
+                }
+            }
+        }
     }
 
     /// A configuration that has all its parts in it.
@@ -72,23 +104,25 @@ impl Sources {
     fn referred(&self, named: &Path) -> Vec<PathBuf> {
         let mut paths = Vec::new();
         if let Some(last) = self.documents().last() {
-            collect(last, &mut paths);
+            collect(last, PARTS, &mut paths);
         }
-        let beside = named.parent().unwrap_or(Path::new(""));
-        // Envoy takes a relative path from where it was started, which nobody knows here.
-        let found = |path: &str| {
-            let path = PathBuf::from(path);
-            if path.is_absolute() || path.exists() { path } else { beside.join(path) }
-        };
-        paths.into_iter().map(found).collect()
+        paths.into_iter().map(|path| found(named, path)).collect()
     }
 }
 
-/// The paths of all `path_config_source` in a document.
-fn collect<'a>(tree: Tree<'a>, paths: &mut Vec<&'a str>) {
-    paths.extend(tree.at("path_config_source.path").text());
-    tree.items().for_each(|item| collect(item, paths));
-    tree.fields().for_each(|(_, field)| collect(field, paths));
+/// Where a file is that a configuration refers to. Envoy takes a relative path from where it was started, which nobody
+/// knows here.
+fn found(named: &Path, path: &str) -> PathBuf {
+    let path = PathBuf::from(path);
+    let beside = named.parent().unwrap_or(Path::new(""));
+    if path.is_absolute() || path.exists() { path } else { beside.join(path) }
+}
+
+/// The paths of all fields of a document that are called so.
+fn collect<'a>(tree: Tree<'a>, field: &str, paths: &mut Vec<&'a str>) {
+    paths.extend(tree.at(field).text());
+    tree.items().for_each(|item| collect(item, field, paths));
+    tree.fields().for_each(|(_, inner)| collect(inner, field, paths));
 }
 
 /// Reads JSON where it begins like JSON, else YAML.

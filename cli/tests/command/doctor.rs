@@ -180,6 +180,9 @@ const LETS_SOMEBODY_THROUGH_OR_NOBODY: &[Mistake] = &[
         "            config_discovery:\n              apply_default_config_without_warming: true\n              default_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC}\n",
         "coverage",
     ),
+    // The module.
+    ("http", "http-filter.yaml", "procgate.wasm\"", "gone.wasm\"", "module"),
+    ("http", "http-filter.yaml", "procgate.wasm\"", "policy.json\"", "module"),
     (
         "tcp",
         "tcp.yaml",
