@@ -7,6 +7,11 @@ use super::plugin::Plugin;
 use super::tree::Tree;
 use core::fmt;
 
+const ID: &str = "coverage";
+/// Filters behind which no other one is reached.
+const LAST: [&str; 3] =
+    ["tcp_proxy.v3.TcpProxy", "http_connection_manager.v3.HttpConnectionManager", "http.router.v3.Router"];
+
 /// What a filter chain has of the plugin.
 #[derive(Debug, Default)]
 pub(super) struct Coverage<'a> {
@@ -22,6 +27,8 @@ pub(super) struct Coverage<'a> {
     takes_detected: bool,
     /// Whether the chain ends at a cluster without endpoints.
     leads_nowhere: bool,
+    /// What behind the plugin may make another request of that which it has judged.
+    pub(super) rewriting: Vec<String>,
     /// Whether it leads, or may lead, to a cluster that is not where the connection wanted to go.
     pub(super) leads_elsewhere: bool,
 }
@@ -38,7 +45,9 @@ impl<'a> Coverage<'a> {
     pub(super) fn of(configuration: &Configuration<'a>, chain: &Chain<'a>) -> Self {
         let protocols = chain.tree.at("filter_chain_match.application_protocols");
         let mut found = Self { takes_detected: protocols.items().next().is_some(), ..Self::default() };
-        let filters = chain.tree.get("filters").items().map(|entry| configuration.filter(entry));
+        let filters: Vec<_> =
+            chain.tree.get("filters").items().map(|entry| configuration.filter(entry)).collect();
+        found.gaps.extend(behind_the_end(&filters));
         for filter in filters {
             if let Some(plugin) = Plugin::of(filter) {
                 let place = if plugin.hands_on() { &mut found.hands_on } else { &mut found.network };
@@ -69,18 +78,24 @@ impl<'a> Coverage<'a> {
     }
 
     fn take_http(&mut self, configuration: &Configuration<'a>, manager: Tree<'a>) {
-        let filters = |list: Tree<'a>| list.items().map(|entry| configuration.filter(entry));
-        let plugin_in = |list| filters(list).find_map(|filter| Some((Plugin::of(filter)?, filter)));
-        let Some((plugin, filter)) = plugin_in(manager.get("http_filters")) else { return };
+        let filters =
+            |list: Tree<'a>| list.items().map(|entry| configuration.filter(entry)).collect::<Vec<_>>();
+        let plugin_in =
+            |filters: &[Filter<'a>]| filters.iter().find_map(|filter| Some((Plugin::of(*filter)?, *filter)));
+        let own = filters(manager.get("http_filters"));
+        let Some((plugin, filter)) = plugin_in(&own) else { return };
         self.http = Some((plugin, manager));
+        self.gaps.extend(behind_the_end(&own));
+        self.rewriting = http::rewriting(configuration, manager, &own);
         self.leads_elsewhere = !http::clusters(configuration, manager)
             .all(|name| configuration.cluster(name).get("type").is("ORIGINAL_DST", 4));
         self.gaps.extend(substitute(filter));
         self.gaps.extend(switched_off(filter));
         self.gaps.extend(http::routes_past(configuration, manager, filter.name));
         for upgrade in manager.get("upgrade_configs").items() {
-            let own = upgrade.get("filters");
-            if own.items().next().is_some() && plugin_in(own).is_none() {
+            let own = filters(upgrade.get("filters"));
+            self.gaps.extend(behind_the_end(&own));
+            if !own.is_empty() && plugin_in(&own).is_none() {
                 let kind = upgrade.get("upgrade_type").name();
                 self.gaps.push(Gap {
                     what: format!("requests that upgrade to {kind} go through filters of their own"),
@@ -114,32 +129,55 @@ impl<'a> Coverage<'a> {
 
     /// Says whether everything in the chain meets the plugin.
     pub(super) fn check(&self, listener: Listener<'_>, place: &dyn fmt::Display, checks: &mut Checks) {
-        const ID: &str = "coverage";
         for Gap { what, next } in &self.gaps {
             checks.error(ID, place, what, next);
         }
         let next = "put the plugin ahead of tcp_proxy, or of the router in the HTTP connection manager";
-        match listener.direction() {
-            _ if self.is_there() && self.gaps.is_empty() => {
+        if self.is_there() {
+            if self.gaps.is_empty() {
                 checks.ok(ID, place, "whatever passes has met the plugin");
             }
-            _ if self.is_there() => {}
-            _ if self.leads_nowhere => checks.ok(ID, place, "leads nowhere"),
-            Direction::Outbound => checks.error(ID, place, "whatever takes this way meets no plugin", next),
-            Direction::Inbound => checks.warn(
-                ID,
-                place,
-                "the receiver does not check what comes in here",
-                "put the plugin there too, if senders forward their tokens",
-            ),
-            Direction::Unspecified => checks.warn(
-                ID,
-                place,
-                "whoever connects here meets no plugin",
-                "put it there, unless this is no way to anything that the policy protects",
-            ),
+        } else if self.leads_nowhere {
+            leads_nowhere(place, checks);
+        } else {
+            uncovered(listener.direction(), place, next, checks);
         }
     }
+}
+
+/// A way without the plugin to nowhere.
+pub(super) fn leads_nowhere(place: &dyn fmt::Display, checks: &mut Checks) {
+    checks.ok(ID, place, "leads nowhere");
+}
+
+/// A way without the plugin, which leads somewhere: `next` is what to do about it at the sender.
+pub(super) fn uncovered(direction: Direction, place: &dyn fmt::Display, next: &str, checks: &mut Checks) {
+    match direction {
+        Direction::Outbound => checks.error(ID, place, "whatever takes this way meets no plugin", next),
+        Direction::Inbound => checks.warn(
+            ID,
+            place,
+            "the receiver does not check what comes in here",
+            "put the plugin there too, if senders forward their tokens",
+        ),
+        Direction::Unspecified => checks.warn(
+            ID,
+            place,
+            "whoever connects here meets no plugin",
+            "put it there, unless this is no way to anything that the policy protects",
+        ),
+    }
+}
+
+/// The plugin behind a filter that is the last to see anything. Envoy refuses to start so.
+fn behind_the_end(filters: &[Filter<'_>]) -> Option<Gap> {
+    let last = filters.iter().position(|filter| LAST.iter().any(|kind| filter.is(kind)))?;
+    let behind = filters.iter().skip(last).any(|filter| Plugin::of(*filter).is_some());
+    let kind = filters.get(last)?.kind.rsplit('.').next()?;
+    behind.then(|| Gap {
+        what: format!("the plugin stands behind the {kind}, where nothing comes: Envoy refuses it"),
+        next: "put the plugin ahead of it".into(),
+    })
 }
 
 /// Something else that Envoy may use instead of the plugin: another filter that came under its name, or one

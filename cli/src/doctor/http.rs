@@ -2,7 +2,8 @@
 
 use super::chain::Gap;
 use super::checks::{Checks, Level};
-use super::envoy::{Configuration, Direction};
+use super::envoy::{Configuration, Direction, Filter};
+use super::plugin::Plugin;
 use super::tree::Tree;
 use core::fmt;
 
@@ -47,9 +48,54 @@ pub(super) fn routes_past(configuration: &Configuration<'_>, manager: Tree<'_>, 
     gaps
 }
 
+/// HTTP filters that may make another request of what they get.
+const REWRITING: [&str; 4] =
+    ["lua.v3.Lua", "ext_proc.v3.ExternalProcessor", "header_mutation.v3.HeaderMutation", "http.wasm.v3.Wasm"];
+/// What of a route has the upstream get another path or host.
+const REWRITES: [&str; 8] = [
+    "prefix_rewrite",
+    "regex_rewrite",
+    "path_rewrite",
+    "path_rewrite_policy",
+    "host_rewrite_literal",
+    "host_rewrite_header",
+    "host_rewrite_path_regex",
+    "auto_host_rewrite",
+];
+
+/// What behind the plugin, which is among these filters, may make another request of that which it has judged.
+pub(super) fn rewriting(
+    configuration: &Configuration<'_>,
+    manager: Tree<'_>,
+    filters: &[Filter<'_>],
+) -> Vec<String> {
+    let is_plugin = |filter: &Filter<'_>| Plugin::of(*filter).is_some();
+    let behind = filters.iter().skip_while(|filter| !is_plugin(filter)).filter(|filter| !is_plugin(filter));
+    let behind = behind.filter(|filter| REWRITING.iter().any(|kind| filter.is(kind)));
+    let mut found: Vec<_> = behind.map(|filter| format!("the filter {}", filter.name)).collect();
+    let hosts =
+        tables(configuration, manager).into_iter().flat_map(|table| table.get("virtual_hosts").items());
+    let mut actions = hosts.flat_map(|host| host.get("routes").items()).map(|route| route.get("route"));
+    if actions.any(|action| REWRITES.iter().any(|field| action.get(field).exists())) {
+        found.push("a route".into());
+    }
+    found
+}
+
 fn is_off(config: Tree<'_>) -> bool {
     let (_, message) = config.typed();
     message.get("disabled").is_true() || message.get("is_optional").is_true()
+}
+
+/// Says what of a judged request the upstream may get otherwise: a route to a service of one's own is often meant so.
+pub(super) fn check_rewriting(rewriting: &[String], place: &dyn fmt::Display, checks: &mut Checks) {
+    if !rewriting.is_empty() {
+        let what = format!(
+            "policies are about what programs ask for: behind the plugin {} may ask the upstream for something else",
+            rewriting.join(" and ")
+        );
+        checks.ok("rewrite", place, what);
+    }
 }
 
 /// Looks at what the plugin relies on the connection manager for.

@@ -180,6 +180,29 @@ const LETS_SOMEBODY_THROUGH_OR_NOBODY: &[Mistake] = &[
         "            config_discovery:\n              apply_default_config_without_warming: true\n              default_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC}\n",
         "coverage",
     ),
+    // The plugin behind the filter that ends the chain.
+    (
+        "http",
+        "http.yaml",
+        "          http_filters:\n",
+        "          http_filters:\n          - name: envoy.filters.http.router\n            typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}\n",
+        "coverage",
+    ),
+    (
+        "tcp",
+        "tcp.yaml",
+        "      filters:\n      - name: procgate\n        config_discovery:\n          type_urls: [type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm]",
+        "      filters:\n      - {name: proxy, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy}}\n      - name: procgate\n        config_discovery:\n          type_urls: [type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm]",
+        "coverage",
+    ),
+    // A way that no plugin can be in.
+    (
+        "http",
+        "http.yaml",
+        "  listeners:\n",
+        "  listeners:\n  - name: datagrams\n    traffic_direction: OUTBOUND\n    address: {socket_address: {address: 127.0.0.1, port_value: 99, protocol: UDP}}\n    listener_filters:\n    - name: envoy.filters.udp_listener.udp_proxy\n      typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig}\n",
+        "coverage",
+    ),
     // The module.
     ("http", "http-filter.yaml", "procgate.wasm\"", "gone.wasm\"", "module"),
     ("http", "http-filter.yaml", "procgate.wasm\"", "policy.json\"", "module"),
@@ -370,6 +393,36 @@ fn a_part_that_cannot_be_read_is_found_and_not_passed_over() {
     let ran = examine(&place, "http");
     assert_eq!((ran.code, found(&ran, "error")), (1, vec!["files".into()]));
     assert_eq!(found(&ran, "warning"), ["plugin"]);
+}
+
+#[test]
+fn what_may_change_a_judged_request_is_said_and_no_fault() {
+    let place = rendered("http");
+    assert!(!found(&examine(&place, "http"), "ok").contains(&"rewrite".into()));
+    let lua = "          - name: after\n            typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua}\n";
+    let router = "          - name: envoy.filters.http.router\n";
+    change(&place, "http.yaml", router, &format!("{lua}{router}"));
+    change(&place, "http.yaml", "route: {", "route: {prefix_rewrite: /inner, ");
+    let ran = examine(&place, "http");
+    assert_eq!((ran.code, found(&ran, "error"), found(&ran, "warning")), (0, vec![], vec![]));
+    assert!(
+        ran.out.contains("behind the plugin the filter after and a route may ask the upstream"),
+        "{ran:?}"
+    );
+    // What stands before the plugin it sees the result of.
+    let place = rendered("http");
+    change(&place, "http.yaml", "          http_filters:\n", &format!("          http_filters:\n{lua}"));
+    assert!(!found(&examine(&place, "http"), "ok").contains(&"rewrite".into()));
+}
+
+#[test]
+fn a_listener_that_passes_nothing_is_listed_too() {
+    let place = rendered("http");
+    let listener = "  listeners:\n  - name: datagrams\n    address: {socket_address: {address: 127.0.0.1, port_value: 99, protocol: UDP}}\n";
+    change(&place, "http.yaml", "  listeners:\n", listener);
+    let ran = examine(&place, "http");
+    assert_eq!((ran.code, found(&ran, "warning")), (0, vec![]), "{ran:?}");
+    assert!(ran.out.contains("\"listener datagrams\"") && ran.out.contains("leads nowhere"), "{ran:?}");
 }
 
 #[test]

@@ -26,6 +26,10 @@ impl<'a> Filters<'a> {
         Self(entries.map(|entry| configuration.filter(entry)).collect())
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn places(&self, kind: &'static str) -> impl DoubleEndedIterator<Item = usize> {
         let matching = self.0.iter().enumerate().filter(move |(_, filter)| filter.is(kind));
         matching.map(|(place, _)| place)

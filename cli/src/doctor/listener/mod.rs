@@ -6,7 +6,7 @@ mod preface;
 mod source;
 mod waiting;
 
-use super::chain::Coverage;
+use super::chain::{Coverage, leads_nowhere, uncovered};
 use super::checks::{Checks, Level};
 use super::envoy::{Chain, Configuration, Direction, Listener};
 use super::http;
@@ -43,6 +43,9 @@ pub(super) fn reads_prefaces(configuration: &Configuration<'_>, listener: Listen
 impl Parts<'_, '_> {
     fn check(&self, checks: &mut Checks) {
         self.check_hand_off(checks);
+        if self.chains.is_empty() {
+            self.check_without_chains(checks);
+        }
         if self.coverages.iter().any(Coverage::is_there) {
             self.check_direction(checks);
             self.check_source(checks);
@@ -63,8 +66,22 @@ impl Parts<'_, '_> {
             if let Some((_, manager)) = coverage.http {
                 check_log(manager.get("access_log"), chain, checks);
                 http::check(manager, chain, checks);
+                http::check_rewriting(&coverage.rewriting, chain, checks);
                 http::check_peer(self.listener.direction(), chain.tree, chain, checks);
             }
+        }
+    }
+
+    /// Datagrams go where listener filters send them, and an API listener takes requests from its own program: there is
+    /// no filter chain that could have the plugin.
+    fn check_without_chains(&self, checks: &mut Checks) {
+        let listener = self.listener.0;
+        let takes_datagrams = listener.at("address.socket_address.protocol").is("UDP", 1);
+        if (takes_datagrams && !self.filters.is_empty()) || listener.get("api_listener").exists() {
+            let next = "the plugin sees no datagrams: take the listener out, or let no program reach it";
+            uncovered(self.listener.direction(), &self.listener, next, checks);
+        } else {
+            leads_nowhere(&self.listener, checks);
         }
     }
 
