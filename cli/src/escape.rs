@@ -69,7 +69,7 @@ impl fmt::Display for Escaped<'_> {
 
 /// Characters that a terminal obeys or does not show: controls, line and paragraph separators, and
 /// the format characters (Unicode's Cf), bidirectional marks among them.
-fn is_hidden(character: char) -> bool {
+pub(crate) fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'

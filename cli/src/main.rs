@@ -22,6 +22,7 @@ mod progress;
 mod records;
 mod report;
 mod token;
+mod words;
 mod yaml;
 
 use args::{Cli, Output, Verb};

@@ -3,6 +3,7 @@
 use crate::place::{Place, Ran};
 use crate::policy::shop;
 use serde_json::Value;
+use std::process::Command;
 
 /// `policy.yaml` beside `after.yaml`, which is the same with one text replaced by another.
 fn changed(from: &str, to: &str) -> Place {
@@ -68,6 +69,32 @@ fn what_a_wider_rule_allows_is_newly_allowed_and_explained_alike() {
     );
     assert!(text.contains("    before: denied as no-matching-rule\n      e.g. --exe sha256:"), "{text}");
     assert!(text.contains(" --method GET --path /charge"), "{text}");
+}
+
+#[test]
+fn an_example_can_be_run_as_it_is_printed_whatever_the_policy_calls_things() {
+    let place = shop("enforce");
+    let odd = r#""-a'b; $(touch PWN) \u202e\u001b[2J\n#""#;
+    let text = place.read("policy.yaml").replace("segment: pci", &format!("-segment: {odd}"));
+    let text = text.replace("same: segment", "same: -segment");
+    place.write("policy.yaml", text.as_bytes());
+    place.write("after.yaml", text.replacen("allow: {from: {same", "deny: {from: {same", 1).as_bytes());
+    let ran = place.run(&["policy", "diff", "policy.yaml", "after.yaml"]);
+    assert!(!ran.out.contains(['\u{1b}', '\u{202e}']), "{ran:?}");
+    let (_, example) = ran.out.split_once("before: allowed by same-segment\n      e.g. ").unwrap();
+    let example = example.lines().next().unwrap();
+    assert!(example.contains("touch"), "{example}");
+    let line = format!("\"$0\" policy explain --policy policy.yaml {example}");
+    let bash = Command::new("bash")
+        .args(["-c", &line, env!("CARGO_BIN_EXE_procgate")])
+        .current_dir(place.path(""))
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&bash.stdout).contains("\n  rule       same-segment\n"),
+        "{line}: {bash:?}"
+    );
+    assert!(!place.path("PWN").exists());
 }
 
 #[test]

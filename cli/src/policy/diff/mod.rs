@@ -3,10 +3,10 @@
 mod trust;
 
 use super::document;
-use super::flags::Flags;
 use crate::escape::escape;
 use crate::failure::{Failure, Problem};
 use crate::report::{Outcome, Report};
+use crate::words::Words;
 use core::fmt;
 use procgate_policy::Reason;
 use procgate_policy::diff::{self, Change, ChangeKind, DocumentChange};
@@ -71,7 +71,7 @@ struct Changed {
     kind: &'static str,
     before: Decided,
     after: Decided,
-    example: Flags,
+    example: Words,
 }
 
 /// What a policy decides.
