@@ -5,7 +5,7 @@ use crate::escape::{escape, path_text};
 use crate::failure::{Failure, Problem};
 use crate::files;
 use crate::report::Report;
-use clap::{Command, CommandFactory as _};
+use clap::{Arg, Command, CommandFactory as _};
 use clap_mangen::Man;
 use core::fmt;
 use serde::Serialize;
@@ -44,13 +44,28 @@ fn write(command: Command, directory: &Path, pages: &mut Vec<String>) -> Result<
     for verb in command.get_subcommands().cloned() {
         write(verb, directory, pages)?;
     }
+    let several = several(&command);
     let page = Man::new(command);
     let path = directory.join(page.get_filename());
     let mut text = Vec::new();
     page.render(&mut text).map_err(|error| Problem::new(error).in_file(&path))?;
-    files::write_whole(&path, &String::from_utf8_lossy(&text))?;
+    let text = several.iter().fold(String::from_utf8_lossy(&text).into_owned(), |text, name| {
+        [">", "]"].iter().fold(text, |text, end| {
+            let one = format!("\\fI{name}\\fR{end}");
+            text.replace(&one, &format!("{one}..."))
+        })
+    });
+    files::write_whole(&path, &text)?;
     pages.push(path_text(&path));
     Ok(())
+}
+
+/// The values without an option of which there may be several. `--help` has dots behind them, and the pages' writer
+/// leaves them out.
+fn several(command: &Command) -> Vec<String> {
+    let may_be_several = |arg: &&Arg| arg.get_num_args().is_some_and(|count| count.max_values() > 1);
+    let names = command.get_positionals().filter(may_be_several).filter_map(Arg::get_value_names);
+    names.map(|names| names.join(" ")).collect()
 }
 
 impl Report for Written {}

@@ -80,6 +80,14 @@ fn each_verb_has_a_page_with_its_options_and_its_example() {
     }
     assert_eq!(fs::read_dir(place.path("man")).unwrap().count(), pages);
     assert!(place.read("man/procgate-digest.1").contains("procgate digest \\-\\-tree"));
+    for (page, names) in [
+        ("simulate", "<\\fICANDIDATE\\fR> <\\fILOG\\fR>..."),
+        ("lint", "[\\fIFILE\\fR]..."),
+        ("explain", "[\\fILOG\\fR]..."),
+    ] {
+        let page = place.read(format!("man/procgate-policy-{page}.1"));
+        assert!(page.matches(names).count() >= 1, "{names}: {page}");
+    }
 }
 
 #[test]
