@@ -1,6 +1,7 @@
 //! The command line. Every verb's own arguments stand in the verb's file.
 
 use crate::{completions, digest, doctor, graph, inject, istio, keygen, man, policy, token};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
@@ -66,7 +67,15 @@ pub(crate) fn complaint(error: &clap::Error) -> String {
     let mut paragraphs = text.split("\n\n").map(str::trim);
     let first = paragraphs.next().into_iter();
     let told = first.chain(paragraphs.filter(|paragraph| paragraph.starts_with("tip:")));
-    told.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+    let told = told.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+    match error.get(ContextKind::InvalidArg) {
+        // Which is no way to give it to an option.
+        Some(ContextValue::String(word)) => {
+            let alone = format!("use '-- {word}'");
+            told.replace(&alone, &format!("{alone}, or as an option's, '--OPTION={word}'"))
+        }
+        _ => told,
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +98,13 @@ mod tests {
             verbs.for_each(check);
         }
         check(&Cli::command());
+    }
+
+    #[test]
+    fn how_an_option_gets_a_value_that_begins_like_one_is_told() {
+        let line = ["procgate", "policy", "learn", "--merge", "p", "l", "--rare", "-1"];
+        let told = complaint(&Cli::try_parse_from(line).unwrap_err());
+        assert!(told.ends_with("use '-- -1', or as an option's, '--OPTION=-1'"), "{told}");
     }
 
     #[test]
