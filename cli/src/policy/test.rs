@@ -136,14 +136,14 @@ impl Report for Tested {
 }
 
 impl fmt::Display for Tested {
-    /// As <https://testanything.org/tap-version-14-specification.html> has it; why a case failed stands in
-    /// comments.
+    /// As <https://testanything.org/tap-version-13-specification.html> has it, which Perl's `prove` reads and 14 is not;
+    /// why a case failed stands in comments.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (passed, failed, cases) = match self {
             Self::Schema(schema) => return writeln!(out, "{schema:#}"),
             Self::Cases { passed, failed, cases } => (passed, failed, cases),
         };
-        writeln!(out, "TAP version 14\n1..{}", cases.len())?;
+        writeln!(out, "TAP version 13\n1..{}", cases.len())?;
         for (number, case) in (1_usize..).zip(cases) {
             let not = if case.passed { "" } else { "not " };
             // A hash would begin a directive.
