@@ -23,10 +23,7 @@ impl Cidr {
             )
         })?;
         if network.to_canonical() != network {
-            return Err(PatternError::new(
-                "an IPv4 address written as IPv6",
-                format!("write {}", network.to_canonical()),
-            ));
+            return Err(PatternError::new("an IPv4 address written as IPv6", as_ipv4(network, length)));
         }
         let bits = bits(network);
         let plain = |text: &&str| !text.starts_with('+') && (*text == "0" || !text.starts_with('0'));
@@ -102,6 +99,20 @@ impl Cidr {
     }
 }
 
+/// How to write the range of this length, or the address alone, of an IPv4 address within IPv6.
+fn as_ipv4(network: IpAddr, length: Option<&str>) -> String {
+    let address = network.to_canonical();
+    let within = |length: &str| length.parse::<u8>().ok()?.checked_sub(MAPPED).filter(|length| *length <= 32);
+    match length.map(within) {
+        None => format!("write {address}"),
+        Some(Some(length)) => format!("write {}", Cidr { network: masked(address, length), length }),
+        Some(None) => format!("write {address}, a slash and a number from 0 to 32"),
+    }
+}
+
+/// The bits ahead of an IPv4 address within IPv6 (RFC 4291 section 2.5.5.2).
+const MAPPED: u8 = 96;
+
 impl fmt::Display for Cidr {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}", self.network, self.length)
@@ -161,7 +172,12 @@ mod tests {
             ("10.4.0.0/", "0 to 32"),
             ("10.4/16", "for example"),
             ("pay.example", "for example"),
-            ("::ffff:10.0.0.0/104", "write 10.0.0.0"),
+            ("::ffff:10.0.0.0/104", "write 10.0.0.0/8"),
+            ("::ffff:10.1.2.3/104", "write 10.0.0.0/8"),
+            ("::ffff:0:0/96", "write 0.0.0.0/0"),
+            ("::ffff:10.0.0.0/95", "write 10.0.0.0, a slash and a number from 0 to 32"),
+            ("::ffff:10.0.0.1/129", "write 10.0.0.1, a slash and a number from 0 to 32"),
+            ("::ffff:10.0.0.1", "write 10.0.0.1"),
         ] {
             let error = Cidr::parse(text).unwrap_err();
             assert!(error.remedy.contains(remedy), "{text}: {error:?}");
