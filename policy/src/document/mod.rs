@@ -29,7 +29,7 @@ fn text(bytes: &[u8]) -> Result<&str, Mistakes> {
     if text.trim_ascii().is_empty() {
         return Err(Mistakes::of_document(
             "empty",
-            "write at least version, mode and trust, for example as `procgate policy learn` makes them",
+            "write at least version, mode and trust; `procgate keygen` prints the entry of a key for trust",
         ));
     }
     Ok(text)
