@@ -6,6 +6,7 @@
 
 mod lines;
 mod memo;
+mod once;
 mod parts;
 mod recognise;
 mod recurring;
@@ -13,6 +14,7 @@ mod speakers;
 mod tally;
 
 pub(crate) use memo::{Alike, Memo};
+pub(crate) use once::Once;
 pub(crate) use speakers::{Speaker, Speakers};
 pub(crate) use tally::Tally;
 
@@ -120,7 +122,12 @@ pub(crate) fn read(
         present: Present::now(),
         recogniser: Recogniser::default(),
     };
+    let mut once = Once::default();
     for path in logs {
+        if once.again(path) {
+            reading.tally.note_again(path);
+            continue;
+        }
         let pod = how.pod.clone().unwrap_or_else(|| pod_of(path));
         if reading.file(path, &pod, &mut each)?.is_break() {
             break;

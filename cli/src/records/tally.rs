@@ -23,6 +23,7 @@ pub(super) enum Kind {
     Ahead,
     CutOff,
     Empty,
+    Again,
 }
 
 impl Kind {
@@ -44,6 +45,7 @@ impl Kind {
             }
             Self::CutOff => "logs cut off or damaged, read up to there",
             Self::Empty => "logs without any record",
+            Self::Again => "files given more than once, read once",
         }
     }
 }
@@ -100,6 +102,12 @@ impl Tally {
         self.note(Kind::Ahead, Place { file, line }, None);
     }
 
+    /// Notes that a file was given before.
+    pub(crate) fn note_again(&mut self, path: &Path) {
+        let file = self.file(path);
+        self.note(Kind::Again, Place { file, line: 0 }, None);
+    }
+
     /// Begins a file, and gives the number to name it by.
     pub(crate) fn file(&mut self, path: &Path) -> usize {
         self.files.push(path_text(path));
@@ -117,7 +125,7 @@ impl Tally {
     }
 
     pub(super) fn note(&mut self, kind: Kind, place: Place, first: Option<String>) {
-        if !matches!(kind, Kind::ClockBack | Kind::Ahead | Kind::CutOff | Kind::Empty) {
+        if !matches!(kind, Kind::ClockBack | Kind::Ahead | Kind::CutOff | Kind::Empty | Kind::Again) {
             self.lines = self.lines.saturating_add(1);
         }
         let noted = match self.noted.iter_mut().find(|noted| noted.kind == kind) {

@@ -8,7 +8,7 @@ use procgate_policy::{Mode, Reason, Record};
 use serde_json::{Value, json};
 
 /// A policy with a key and nothing else, as somebody begins.
-fn bare() -> Place {
+pub(crate) fn bare() -> Place {
     let place = shop("audit");
     let text = place.read("policy.yaml");
     let (head, _) = text.split_once("processes:").unwrap();
@@ -31,7 +31,7 @@ fn json_of(place: &Place, records: &[Record<'_>], more: &[&str]) -> Value {
 }
 
 /// So often that nobody calls it rare.
-fn often(record: Record<'static>) -> Vec<Record<'static>> {
+pub(crate) fn often(record: Record<'static>) -> Vec<Record<'static>> {
     (0..3).map(|index| later(record.clone(), index * 60)).collect()
 }
 

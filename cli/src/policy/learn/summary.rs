@@ -9,10 +9,12 @@ use super::row::Row;
 use crate::failure::{Failure, Problem};
 use crate::files::unreadable;
 use crate::progress::Progress;
-use crate::records::{Present, Tally};
+use crate::records::{Once, Present, Tally};
+use procgate_identity::Digest;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes of a line: a flow has a kilobyte or two, and 64 names of pods at most.
 const MAX_LINE_BYTES: u64 = 256 * 1024;
@@ -46,6 +48,9 @@ pub(super) fn write(flows: &Flows) -> String {
 pub(super) struct Reading {
     tally: Tally,
     present: Present,
+    once: Once,
+    /// Which file has these contents.
+    contents: HashMap<Digest, PathBuf>,
     lines: u64,
     progress: Progress,
 }
@@ -53,29 +58,44 @@ pub(super) struct Reading {
 impl Default for Reading {
     fn default() -> Self {
         let progress = Progress::of("lines of summaries");
-        Self { tally: Tally::default(), present: Present::now(), lines: 0, progress }
+        let (tally, once, contents) = Default::default();
+        Self { tally, present: Present::now(), once, contents, lines: 0, progress }
     }
 }
 
 impl Reading {
-    /// Takes a summary in; `-` is standard input. Lines that end ahead of the present are noted and left out.
+    /// Takes a summary in; `-` is standard input. Lines that end ahead of the present are noted and left out, and a file that was given before
+    /// is not read again. A copy of one shows only at its end, and is refused.
     pub(super) fn file(&mut self, path: &Path, flows: &mut Flows) -> Result<(), Failure> {
+        if self.once.again(path) {
+            self.tally.note_again(path);
+            return Ok(());
+        }
         let source: Box<dyn Read> = if path == Path::new("-") {
             Box::new(io::stdin())
         } else {
             Box::new(File::open(path).map_err(|error| unreadable(path, &error))?)
         };
         self.tally.file(path);
+        let mut content = None;
         take_all(BufReader::new(source), path, |number, line| {
             self.lines = self.lines.saturating_add(1);
             self.progress.show(self.lines);
+            content = Some(link(content, line));
             let (row, evidence) = row(line)?;
             if self.present.is_before(evidence.last) {
                 self.tally.note_ahead(number);
                 return Ok(());
             }
             take(&row, &evidence, flows)
-        })
+        })?;
+        match content.and_then(|content| self.contents.insert(content, path.into())) {
+            None => Ok(()),
+            Some(other) => {
+                let problem = Problem::new(format!("holds the same as {}", other.display())).in_file(path);
+                Err(problem.next("leave one of them out: what they tell would count twice").into())
+            }
+        }
     }
 
     /// What was noted in all of them.
@@ -83,6 +103,12 @@ impl Reading {
         self.progress.finish(self.lines);
         self.tally
     }
+}
+
+/// The digest of all lines so far, with one more.
+fn link(content: Option<Digest>, line: &[u8]) -> Digest {
+    let before = content.as_ref().map_or(&[][..], |content| content.as_bytes());
+    Digest::of(&[before, line].concat())
 }
 
 /// Gives each line that has something in it, with its number.
