@@ -26,7 +26,7 @@ fn learn(place: &Place, records: &[Record<'_>], more: &[&str]) -> Ran {
     ran
 }
 
-fn json_of(place: &Place, records: &[Record<'_>], more: &[&str]) -> Value {
+pub(crate) fn json_of(place: &Place, records: &[Record<'_>], more: &[&str]) -> Value {
     learn(place, records, &[&["--output", "json"], more].concat()).json()
 }
 

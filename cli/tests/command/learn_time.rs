@@ -1,8 +1,51 @@
 //! `procgate policy learn`: what time and number say, and what they do not.
 
-use crate::learn::{bare, often};
-use crate::logs::{access_log, unmatched};
+use crate::learn::{bare, json_of, often};
+use crate::logs::{access_log, later, unmatched};
+use procgate_identity::{Digest, UnixNanos};
+use procgate_policy::Record;
 use serde_json::json;
+
+/// A record of this executable to this host, so many seconds after noon.
+fn of(exe: &'static str, host: &'static str, seconds: u64) -> Record<'static> {
+    let (name, exe) = (Some(exe.into()), Some(Digest::of(exe.as_bytes())));
+    later(Record { name, exe, host: Some(host.into()), ..unmatched() }, seconds)
+}
+
+fn at(record: Record<'static>, seconds: u64) -> Record<'static> {
+    Record { time: UnixNanos(seconds * 1_000_000_000), ..record }
+}
+
+#[test]
+fn dates_before_there_were_records_teach_nothing_and_are_told() {
+    let place = bare();
+    let clocks = [10, 946_684_800, 1_577_836_800];
+    let unset = |host: &'static str| clocks.map(|seconds| at(of("/e1", host, 0), seconds));
+    let minutes: Vec<_> = (0..50).map(|index| of("/e1", "pay.example", index * 60)).collect();
+    let expected = json_of(&place, &minutes, &[]);
+    let records = [&unset("pay.example")[..], &unset("old.example"), &minutes].concat();
+    place.write("boot.log", access_log(&records).as_bytes());
+    let learn = |more: &[&str]| place.run(&[&["policy", "learn", "--merge", "policy.yaml"], more].concat());
+    let json = learn(&["boot.log", "--output", "json"]).json();
+    for part in ["policy", "settled", "rules", "review"] {
+        assert_eq!(json[part], expected[part], "{part}");
+    }
+    assert_eq!(
+        (&json["log"]["noted"][0]["kind"], &json["log"]["noted"][0]["count"]),
+        (&"ancient".into(), &6.into())
+    );
+    let ran = learn(&["boot.log", "--strict"]).err;
+    assert!(ran.contains("--strict: 6 records dated before there were any"), "{ran}");
+    assert_eq!(place.run(&["policy", "learn", "--partial", "s.ndjson", "boot.log"]).code, 0);
+    let summary = place.read("s.ndjson");
+    assert!(!summary.contains("old.example"), "{summary}");
+    let old = summary.lines().find(|line| line.contains("flow")).unwrap();
+    let old = old.replace("pay.example", "old.example").replace("\"first\":\"2025", "\"first\":\"1970");
+    place.write("s.ndjson", format!("{old}\n{summary}").as_bytes());
+    let json = learn(&["--combine", "s.ndjson", "--output", "json"]).json();
+    assert_eq!((&json["policy"], &json["settled"]), (&expected["policy"], &expected["settled"]), "{json}");
+    assert_eq!(json["log"]["noted"][0]["places"], json!(["s.ndjson:1"]));
+}
 
 #[test]
 fn a_file_that_is_given_twice_is_read_once() {

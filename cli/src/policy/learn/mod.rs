@@ -109,7 +109,7 @@ fn read(logs: &LogArgs, flows: &mut Flows) -> Result<Tally, Failure> {
         if *pod.name != *entry.pod {
             pod = Pod::new(entry.pod);
         }
-        if !entry.ahead {
+        if !entry.misdated {
             flows.record(&entry.record, entry.alike, &pod);
         }
         Ok(ControlFlow::Continue(()))

@@ -64,7 +64,7 @@ impl Default for Reading {
 }
 
 impl Reading {
-    /// Takes a summary in; `-` is standard input. Lines that end ahead of the present are noted and left out, and a file that was given before
+    /// Takes a summary in; `-` is standard input. Misdated lines are noted and left out, and a file that was given before
     /// is not read again. A copy of one shows only at its end, and is refused.
     pub(super) fn file(&mut self, path: &Path, flows: &mut Flows) -> Result<(), Failure> {
         if self.once.again(path) {
@@ -83,11 +83,11 @@ impl Reading {
             self.progress.show(self.lines);
             content = Some(link(content, line));
             let (row, evidence) = row(line)?;
-            if self.present.is_before(evidence.last) {
-                self.tally.note_ahead(number);
-                return Ok(());
+            match self.present.misdated(evidence.first, evidence.last) {
+                Some(kind) => self.tally.note_misdated(kind, number),
+                None => take(&row, &evidence, flows)?,
             }
-            take(&row, &evidence, flows)
+            Ok(())
         })?;
         match content.and_then(|content| self.contents.insert(content, path.into())) {
             None => Ok(()),
