@@ -279,6 +279,15 @@ fn only_evidence_makes_a_rule_general() {
 }
 
 #[test]
+fn what_has_no_port_has_a_rule_without_one() {
+    let records = [often(unmatched()), often(Record { address: None, ..unmatched() })].concat();
+    let json = json_of(&bare(), &records, &[]);
+    let ports: Vec<_> = rules(&json).into_iter().map(|(_, to)| to["ports"].clone()).collect();
+    assert_eq!(ports, [Value::Null, json!([8080])], "{json}");
+    assert_eq!(json["settled"]["last_day"]["covered"], 6);
+}
+
+#[test]
 fn what_no_rule_could_say_is_set_apart() {
     let odd = [
         Record { path: Some("/a/../b".into()), ..unmatched() },

@@ -159,8 +159,9 @@ fn destinations<'t>(
     named
 }
 
-/// What rules of one process and one destination have in common, but for the ports.
-type Asked = (Vec<String>, Vec<String>);
+/// What rules of one process and one destination have in common, but for the ports: methods, paths, and whether ports
+/// are known. Where they are not, a rule with ports allows nothing.
+type Asked = (Vec<String>, Vec<String>, bool);
 
 fn rules(
     proposal: &mut Proposal,
@@ -175,13 +176,13 @@ fn rules(
         let mut by_asked: BTreeMap<Asked, (BTreeSet<u16>, Evidence, bool)> = BTreeMap::new();
         for (port, methods) in by_port(way) {
             for (paths, (methods, evidence, general)) in methods {
-                let entry = by_asked.entry((methods, paths)).or_default();
+                let entry = by_asked.entry((methods, paths, port.is_some())).or_default();
                 entry.0.extend(port);
                 entry.1.add(Seen::Before(&evidence));
                 entry.2 |= general;
             }
         }
-        for ((methods, paths), (ports, evidence, general)) in by_asked {
+        for ((methods, paths, _), (ports, evidence, general)) in by_asked {
             let mut beyond = Vec::new();
             if made_from > 1 {
                 beyond.push(format!("{made_from} hosts or addresses taken as {}", text(target)));
