@@ -3,12 +3,9 @@
 //! Taking two of these together is associative and commutative, and takes a bounded amount of memory:
 //! so logs may be summarised piece by piece, anywhere, and the pieces put together in any order.
 
-use procgate_identity::{Digest, UnixNanos};
-use std::rc::Rc;
+use super::pods::{Pod, Pods};
+use procgate_identity::UnixNanos;
 
-/// Pods that are known by name of one flow. Of more, those with the least hashes are kept, from which
-/// the number of all follows within an eighth or so.
-const MAX_PODS: usize = 64;
 /// Hours that are counted one by one, back from the last one: a day, and the one that has begun.
 pub(super) const HOURS: u64 = 24;
 const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
@@ -16,21 +13,6 @@ const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
 /// The hour of a time, since 1970.
 pub(super) const fn hour(time: UnixNanos) -> u64 {
     time.0.saturating_div(NANOS_PER_HOUR)
-}
-
-/// A pod by its name and a hash of it that is the same everywhere.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Pod {
-    hash: u64,
-    pub(super) name: Rc<str>,
-}
-
-impl Pod {
-    pub(super) fn new(name: &str) -> Self {
-        let digest = Digest::of(name.as_bytes());
-        let hash = digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        Self { hash, name: name.into() }
-    }
 }
 
 /// What was seen of one thing.
@@ -115,37 +97,6 @@ impl Evidence {
     pub(super) fn since(&self, hour: u64) -> u64 {
         let counts = self.hours.0.iter().filter(|(at, _)| *at >= hour).map(|(_, count)| *count);
         counts.fold(0, u64::saturating_add)
-    }
-}
-
-/// The pods with the least hashes, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Pods {
-    kept: Vec<Pod>,
-    many: bool,
-}
-
-impl Pods {
-    fn add(&mut self, pod: &Pod) {
-        let Err(place) = self.kept.binary_search(pod) else { return };
-        if place < MAX_PODS {
-            self.kept.insert(place, pod.clone());
-        } else {
-            self.many = true;
-        }
-        if self.kept.len() > MAX_PODS {
-            self.kept.truncate(MAX_PODS);
-            self.many = true;
-        }
-    }
-
-    /// Of hashes spread evenly over 64 bits, the 64th least lies at 64 parts of as many as there are.
-    fn number(&self) -> u64 {
-        let kept = u64::try_from(self.kept.len()).unwrap_or(u64::MAX);
-        let Some(last) = self.kept.last().filter(|_| self.many) else { return kept };
-        let whole = u128::from(kept.saturating_sub(1)) << u64::BITS;
-        let estimate = whole.checked_div(u128::from(last.hash)).unwrap_or_default();
-        u64::try_from(estimate).unwrap_or(u64::MAX).max(kept.saturating_add(1))
     }
 }
 

@@ -3,9 +3,10 @@
 //! Memory goes by distinct flows and not by records: addresses behind a host name are not told apart,
 //! ids in paths are folded, and the number of all flows has a bound.
 
-use super::evidence::{Evidence, Pod, Seen};
+use super::evidence::{Evidence, Seen};
 use super::lesson::{Aside, Lesson};
 use super::paths::{Place, is_mark};
+use super::pods::Pod;
 use crate::records::{Alike, Memo, Speaker, Speakers};
 use core::hash::BuildHasher as _;
 use core::net::IpAddr;

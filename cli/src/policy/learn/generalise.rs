@@ -138,7 +138,7 @@ pub(super) fn ports(seen: &BTreeSet<u16>) -> Vec<RawPort> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::Pod;
+    use super::super::pods::Pod;
     use super::*;
     use procgate_identity::UnixNanos;
 

@@ -183,7 +183,7 @@ fn looks_like_id(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::Pod;
+    use super::super::pods::Pod;
     use super::*;
     use procgate_identity::UnixNanos;
 

@@ -1,8 +1,9 @@
 //! A line of a summary: its fields, and what they mean.
 
-use super::evidence::{Evidence, Pod, hour};
+use super::evidence::{Evidence, hour};
 use super::flows::{Path, Route, Whereto};
 use super::lesson::{Aside, Lesson};
+use super::pods::Pod;
 use crate::escape::escape_json;
 use crate::records::Speaker;
 use core::net::{IpAddr, SocketAddr};

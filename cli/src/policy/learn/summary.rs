@@ -149,7 +149,7 @@ fn take(row: &Row, evidence: &Evidence, flows: &mut Flows) -> Result<(), String>
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::Pod;
+    use super::super::pods::Pod;
     use super::*;
     use core::net::SocketAddr;
     use procgate_identity::{Digest, UnixNanos};
