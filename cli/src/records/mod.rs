@@ -17,7 +17,7 @@ mod tally;
 pub(crate) use dates::Present;
 pub(crate) use memo::{Alike, Memo};
 pub(crate) use once::Once;
-pub(crate) use speakers::{Speaker, Speakers};
+pub(crate) use speakers::{Runs, Speaker, Speakers};
 pub(crate) use tally::Tally;
 
 use crate::failure::{Failure, Problem};

@@ -16,7 +16,7 @@ pub(crate) fn bare() -> Place {
     place
 }
 
-fn learn(place: &Place, records: &[Record<'_>], more: &[&str]) -> Ran {
+pub(crate) fn learn(place: &Place, records: &[Record<'_>], more: &[&str]) -> Ran {
     let mut records = records.to_vec();
     records.sort_by_key(|record| record.time);
     place.write("access.log", access_log(&records).as_bytes());

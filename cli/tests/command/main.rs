@@ -20,6 +20,7 @@ mod inject;
 mod istio;
 mod keygen;
 mod learn;
+mod learn_doubts;
 mod learn_duckdb;
 mod learn_time;
 mod logs;

@@ -37,7 +37,7 @@ fn edit(text: &str, proposal: &Proposal) -> Result<String, Problem> {
     // To count through the list for each digest would take longer than to add it.
     let processes = list(&policy, "processes");
     let processes: Vec<_> = processes.iter().flat_map(Sequence::values).collect();
-    for addition in &proposal.additions {
+    for addition in proposal.additions.iter().map(|proposed| &proposed.item) {
         let digest = addition.digest.to_string();
         processes
             .get(addition.process)

@@ -8,10 +8,12 @@
 mod baseline;
 mod document;
 mod evidence;
+mod executables;
 mod flows;
 mod generalise;
 mod judge;
 mod lesson;
+mod merging;
 mod names;
 mod paths;
 mod pods;
@@ -25,17 +27,19 @@ mod summary;
 mod told;
 mod unproposed;
 
-use super::document as policy_file;
+use super::document::{self as policy_file, Document};
 use crate::failure::{Failure, Problem};
 use crate::files;
 use crate::records::{LogArgs, Tally};
+use baseline::Baseline;
 use core::ops::ControlFlow;
 use flows::Flows;
 use judge::Judge;
 use pods::Pod;
 use procgate_policy::{Policy, RawPolicy};
 pub(super) use programs::Addition;
-use proposal::Proposal;
+use programs::Programs;
+use proposal::{Proposal, Proposed};
 use report::Learnt;
 use review::Bar;
 use std::path::{Path, PathBuf};
@@ -131,6 +135,7 @@ pub(super) fn with_digests(
     additions: Vec<Addition>,
 ) -> Result<String, Problem> {
     let (processes, destinations, rules) = Default::default();
+    let additions = additions.into_iter().map(Proposed::unseen).collect();
     let proposal = Proposal { base: base.clone(), additions, processes, destinations, rules };
     document::write(text, is_json, &proposal)
 }
@@ -145,29 +150,45 @@ fn propose(
     let text = files::read_text(path)?;
     let is_json = policy_file::is_json(text.as_bytes(), path);
     let base = policy_file::of_text(text.as_bytes(), path)?;
-    let mut doubts = review::doubts(flows, bar);
-    let programs = programs::find(flows, &mut doubts, &base.raw, &base.policy)?;
-    let names = programs.names.clone();
-    let mut proposal = proposal::make(flows, &base.raw, programs)?;
-    let baselines = baseline::find(flows, &names, &proposal);
-    if let Some(label) = label {
-        let chosen = baselines.iter().find(|baseline| baseline.label() == label).ok_or_else(|| {
-            let problem =
-                Problem::new(format!("the label {label} does not explain what was seen")).at("--baseline");
-            problem.next("leave it out, or name a label that the report names")
-        })?;
-        baseline::apply(chosen, &mut proposal);
+    let draft = Draft::of(flows, bar, &base, label)?;
+    if let Some(label) = label.filter(|_| !draft.has_baseline) {
+        let problem =
+            Problem::new(format!("the label {label} does not explain what was seen")).at("--baseline");
+        return Err(problem.next("leave it out, or name a label that the report names").into());
     }
-    let written = document::write(&text, is_json, &proposal).map_err(|problem| problem.in_file(path))?;
-    let whole = Policy::new(&proposal.whole()).map_err(Problem::new)?;
+    let written =
+        document::write(&text, is_json, &draft.proposal).map_err(|problem| problem.in_file(path))?;
+    let whole = draft.policy()?;
     let judge = Judge::under(&whole, flows)?;
-    Ok(report::of(report::Parts {
-        flows,
-        proposal: &proposal,
-        doubts: &doubts,
-        judge: &judge,
-        baselines,
-        written,
-        tally,
-    }))
+    let settled = settled::of(flows, &judge);
+    Ok(report::of(report::Parts { flows, draft, judge: &judge, settled, written, tally }))
+}
+
+/// What is made of flows.
+#[derive(Debug)]
+struct Draft {
+    programs: Programs,
+    proposal: Proposal,
+    baselines: Vec<Baseline>,
+    /// Whether the rules are those of the baseline that was asked for.
+    has_baseline: bool,
+}
+
+impl Draft {
+    fn of(flows: &Flows, bar: Bar, base: &Document, label: Option<&str>) -> Result<Self, Problem> {
+        let programs = programs::find(flows, bar, &base.raw, &base.policy)?;
+        let mut proposal = proposal::make(flows, &base.raw, &programs)?;
+        let baselines = baseline::find(flows, &programs.names, &proposal);
+        let chosen = baselines.iter().find(|baseline| Some(baseline.label()) == label);
+        let has_baseline = chosen.is_some();
+        if let Some(chosen) = chosen {
+            baseline::apply(chosen, &mut proposal);
+        }
+        Ok(Self { programs, proposal, baselines, has_baseline })
+    }
+
+    /// The policy with what is proposed.
+    fn policy(&self) -> Result<Policy, Problem> {
+        Policy::new(&self.proposal.whole()).map_err(Problem::new)
+    }
 }

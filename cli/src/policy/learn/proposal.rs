@@ -4,6 +4,7 @@ use super::evidence::{Evidence, Seen};
 use super::flows::{Flows, Route};
 use super::generalise::{self, Pattern, Target};
 use super::judge::Judge;
+use super::merging::list;
 use super::names::Names;
 use super::paths::Place;
 use super::programs::{Addition, Programs};
@@ -22,11 +23,18 @@ pub(super) struct Proposed<T> {
     pub(super) beyond: Vec<String>,
 }
 
+impl<T> Proposed<T> {
+    /// Of which no log tells.
+    pub(super) fn unseen(item: T) -> Self {
+        Self { item, evidence: Evidence::default(), beyond: Vec::new() }
+    }
+}
+
 /// A policy as it is, and what is to be added.
 #[derive(Debug)]
 pub(super) struct Proposal {
     pub(super) base: RawPolicy,
-    pub(super) additions: Vec<Addition>,
+    pub(super) additions: Vec<Proposed<Addition>>,
     pub(super) processes: Vec<Proposed<RawProcess>>,
     pub(super) destinations: Vec<RawDestination>,
     pub(super) rules: Vec<Proposed<RawRule>>,
@@ -44,13 +52,10 @@ impl Proposal {
     }
 }
 
-fn add(policy: &mut RawPolicy, additions: &[Addition]) {
-    for Addition { process, field, digest } in additions {
-        let Some(process) = policy.processes.get_mut(*process) else { continue };
-        match *field {
-            "code" => process.code.push(*digest),
-            "script" => process.script.push(*digest),
-            _ => process.exe.push(*digest),
+fn add(policy: &mut RawPolicy, additions: &[Proposed<Addition>]) {
+    for Addition { process, field, digest } in additions.iter().map(|proposed| &proposed.item) {
+        if let Some(process) = policy.processes.get_mut(*process) {
+            list(process, field).push(*digest);
         }
     }
 }
@@ -60,17 +65,11 @@ type Ways = BTreeMap<(String, Target), BTreeMap<(Option<u16>, Option<String>), P
 
 /// Makes a proposal of what the speakers did that have a process. What the policy allows already, or
 /// denies by a rule, is left alone.
-pub(super) fn make(flows: &Flows, base: &RawPolicy, programs: Programs) -> Result<Proposal, Problem> {
-    let processes = programs.new.into_iter().map(|(item, numbers)| {
-        let mut evidence = Evidence::default();
-        let of_each = numbers.iter().filter_map(|number| flows.of_speaker.get(*number));
-        of_each.for_each(|seen| evidence.add(Seen::Before(seen)));
-        Proposed { item, evidence, beyond: Vec::new() }
-    });
+pub(super) fn make(flows: &Flows, base: &RawPolicy, programs: &Programs) -> Result<Proposal, Problem> {
     let mut proposal = Proposal {
         base: base.clone(),
-        additions: programs.additions,
-        processes: processes.collect(),
+        additions: programs.additions.clone(),
+        processes: programs.new.clone(),
         destinations: Vec::new(),
         rules: Vec::new(),
     };

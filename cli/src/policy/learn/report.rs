@@ -1,11 +1,11 @@
 //! What was learnt, for people and for programs.
 
+use super::Draft;
 use super::baseline::Baseline;
 use super::flows::Flows;
 use super::judge::Judge;
-use super::proposal::{Proposal, Proposed};
-use super::review::Doubt;
-use super::settled::{self, Settled};
+use super::proposal::Proposed;
+use super::settled::Settled;
 use super::told::Told;
 use super::unproposed::{Doubted, SetAside, aside, denied, review, unverified};
 use crate::escape::{escape, path_text};
@@ -64,10 +64,9 @@ struct Digested {
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     pub(super) flows: &'a Flows,
-    pub(super) proposal: &'a Proposal,
-    pub(super) doubts: &'a [Option<Doubt>],
+    pub(super) draft: Draft,
     pub(super) judge: &'a Judge<'a>,
-    pub(super) baselines: Vec<Baseline>,
+    pub(super) settled: Settled,
     pub(super) written: String,
     pub(super) tally: Tally,
 }
@@ -95,28 +94,29 @@ pub(super) fn of_summary(flows: &Flows, tally: Tally) -> Learnt {
 
 /// The report of a proposal.
 pub(super) fn of(parts: Parts<'_>) -> Learnt {
-    let Parts { flows, proposal, doubts, judge, baselines, written, tally } = parts;
-    let digests = proposal.additions.iter().map(|addition| Digested {
+    let Parts { flows, draft, judge, settled, written, tally } = parts;
+    let Draft { programs, proposal, baselines, .. } = draft;
+    let digests = proposal.additions.iter().map(|proposed| Digested {
         process: proposal
             .base
             .processes
-            .get(addition.process)
+            .get(proposed.item.process)
             .map(|process| process.name.clone())
             .unwrap_or_default(),
-        field: addition.field,
-        digest: addition.digest.to_string(),
+        field: proposed.item.field,
+        digest: proposed.item.digest.to_string(),
     });
     let mut aside = aside(flows);
-    aside.extend(denied(flows, doubts, judge));
+    aside.extend(denied(flows, &programs, judge));
     Learnt {
         policy: Some(proposal.whole()),
         processes: proposal.processes.iter().map(|proposed| named(&proposed.item.name, proposed)).collect(),
         digests: digests.collect(),
         destinations: proposal.destinations.iter().map(|destination| destination.name.clone()).collect(),
         rules: proposal.rules.iter().map(|proposed| named(&proposed.item.name, proposed)).collect(),
-        review: review(flows, doubts),
+        review: review(flows, &programs),
         aside,
-        settled: Some(settled::of(flows, judge)),
+        settled: Some(settled),
         baselines,
         text: written,
         ..of_summary(flows, tally)

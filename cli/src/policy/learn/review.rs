@@ -1,10 +1,12 @@
 //! Which executables a proposal is made for, and which a person should look at first.
 
 use super::evidence::{Evidence, HOURS};
+use super::executables::Executable;
 use super::flows::Flows;
-use crate::records::Speaker;
-use procgate_identity::UnixNanos;
+use super::programs::Known;
+use procgate_identity::Digest;
 use serde::Serialize;
+use std::collections::HashSet;
 
 const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
 
@@ -39,39 +41,83 @@ impl Doubt {
     }
 }
 
-/// For each speaker, the doubt about it. None is known well enough.
-pub(super) fn doubts(flows: &Flows, bar: Bar) -> Vec<Option<Doubt>> {
-    let end = flows.all.last;
-    let speakers = flows.speakers.list();
-    let known: Vec<Option<Doubt>> =
-        flows.of_speaker.iter().map(|evidence| by_evidence(evidence, flows.all.first, end, bar)).collect();
-    let on_list = |speaker: &Speaker| {
-        let others = speakers.iter().zip(&known);
-        let mut alike = others.filter(|(other, doubt)| doubt.is_none() && is_alike(speaker, other));
-        alike.any(|(other, _)| other.code.is_some())
+/// For each executable, the doubt about it. None is known well enough.
+pub(super) fn doubts(
+    flows: &Flows,
+    executables: &[Executable],
+    known: &[Known],
+    bar: Bar,
+) -> Vec<Option<Doubt>> {
+    let known: Vec<Option<Doubt>> = executables
+        .iter()
+        .zip(known)
+        .map(|(executable, known)| match known {
+            // What the policy lists already needs no evidence.
+            Known::As(_) => None,
+            Known::OffList => Some(Doubt::OffList),
+            Known::Changed(_) | Known::Not => by_evidence(flows, &executable.evidence, bar),
+            Known::NoKey => by_evidence(flows, &executable.evidence, bar).or(Some(Doubt::NoKey)),
+        })
+        .collect();
+    let pinned = Pinned::of(flows, executables, &known);
+    let doubt = |(executable, doubt): (&Executable, &Option<Doubt>)| {
+        let off_list = executable.stray.is_some() || pinned.has_another(flows, executable);
+        if off_list { Some(Doubt::OffList) } else { *doubt }
     };
-    let doubt = |(speaker, doubt): (&Speaker, &Option<Doubt>)| {
-        if speaker.code.is_none() && on_list(speaker) { Some(Doubt::OffList) } else { *doubt }
-    };
-    speakers.iter().zip(&known).map(doubt).collect()
+    executables.iter().zip(&known).map(doubt).collect()
 }
 
 /// New is only what began after a time that is at least as long.
-fn by_evidence(evidence: &Evidence, begin: UnixNanos, end: UnixNanos, bar: Bar) -> Option<Doubt> {
+fn by_evidence(flows: &Flows, evidence: &Evidence, bar: Bar) -> Option<Doubt> {
     let window = bar.new_within.saturating_mul(NANOS_PER_HOUR);
-    let since = end.0.saturating_sub(window);
+    let since = flows.all.last.0.saturating_sub(window);
     if evidence.count < bar.rare {
         Some(Doubt::Rare)
-    } else if window > 0 && evidence.first.0 > since && begin.0.saturating_add(window) <= since {
+    } else if window > 0 && evidence.first.0 > since && flows.all.first.0.saturating_add(window) <= since {
         Some(Doubt::New)
     } else {
         None
     }
 }
 
-/// Whether it is the same program at the same place, maybe of another release.
-fn is_alike(one: &Speaker, other: &Speaker) -> bool {
-    (&one.subject, &one.name) == (&other.subject, &other.name)
+/// Where it stands, by each name that it had.
+fn places<'f>(flows: &'f Flows, executable: &Executable) -> impl Iterator<Item = (&'f str, &'f str)> {
+    let speakers = executable.speakers.iter().filter_map(|number| flows.speaker_of(*number));
+    speakers.map(|speaker| (speaker.subject.as_str(), speaker.name.as_str()))
+}
+
+/// What shows a code list that nobody doubts, by its place and name, and by its place and digest; by the latter also what
+/// has a list and strayed from it.
+struct Pinned<'f> {
+    names: HashSet<(&'f str, &'f str)>,
+    digests: HashSet<(&'f str, Digest)>,
+}
+
+impl<'f> Pinned<'f> {
+    fn of(flows: &'f Flows, executables: &[Executable], doubts: &[Option<Doubt>]) -> Self {
+        let mut pinned = Self { names: HashSet::new(), digests: HashSet::new() };
+        let undoubted = executables.iter().zip(doubts).filter(|(_, doubt)| doubt.is_none());
+        for (executable, _) in undoubted {
+            let Some(speaker) = executable.speaker(flows).filter(|speaker| speaker.code.is_some()) else {
+                continue;
+            };
+            pinned.names.extend(places(flows, executable));
+            pinned.digests.insert((&speaker.subject, speaker.exe));
+        }
+        let strayed = executables.iter().filter(|executable| executable.stray.is_some());
+        let strayed = strayed.filter_map(|executable| executable.speaker(flows));
+        pinned.digests.extend(strayed.map(|speaker| (speaker.subject.as_str(), speaker.exe)));
+        pinned
+    }
+
+    /// Whether the same program at the same place, maybe of another release, shows a list where this shows none.
+    fn has_another(&self, flows: &Flows, executable: &Executable) -> bool {
+        let unlisted = executable.speaker(flows).filter(|speaker| speaker.code.is_none());
+        unlisted.is_some_and(|speaker| {
+            self.digests.contains(&(speaker.subject.as_str(), speaker.exe))
+                || places(flows, executable).any(|place| self.names.contains(&place))
+        })
+    }
 }
 
 /// The usual bar: three connections, and a day.
