@@ -241,26 +241,6 @@ fn a_record_from_the_future_is_noted_and_settles_nothing() {
 }
 
 #[test]
-fn a_release_of_a_known_process_adds_its_digest_to_it() {
-    let place = shop("audit");
-    let released = Record { exe: Some(Digest::of(b"release 2")), reason: Reason::CodeChanged, ..record() };
-    let json = json_of(&place, &often(released.clone()), &[]);
-    assert_eq!(
-        json["digests"],
-        json!([{"process": "checkout", "field": "exe", "digest": Digest::of(b"release 2").to_string()}])
-    );
-    assert_eq!((&json["rules"], &json["processes"]), (&json!([]), &json!([])));
-    let ran = learn(&place, &often(released), &[]);
-    let (one, two) = (Digest::of(b"checkout"), Digest::of(b"release 2"));
-    assert!(
-        ran.out.contains(&format!("exe: [\"{one}\", {two}]"))
-            || ran.out.contains(&format!("exe: [\"{one}\", \"{two}\"]")),
-        "{}",
-        ran.out
-    );
-}
-
-#[test]
 fn only_evidence_makes_a_rule_general() {
     let place = bare();
     let json = json_of(&place, &asking(&["/charge/1", "/charge/1", "/charge/1"]), &[]);

@@ -1,10 +1,11 @@
 //! `procgate policy learn`: what is for a person to look at first.
 
 use crate::learn::{bare, json_of, learn, often};
-use crate::logs::{later, unmatched};
+use crate::logs::{later, record, unmatched};
 use crate::place::Place;
+use crate::policy::shop;
 use procgate_identity::Digest;
-use procgate_policy::Record;
+use procgate_policy::{Reason, Record};
 use serde_json::{Value, json};
 
 const HOUR: u64 = 3_600;
@@ -28,6 +29,12 @@ fn doubts(json: &Value) -> Vec<(&str, &str, u64)> {
         .collect()
 }
 
+/// Another executable at the path of the policy's process.
+fn replaced(seconds: u64) -> Record<'static> {
+    let released = Record { exe: Some(digest("release 2")), reason: Reason::CodeChanged, ..record() };
+    later(released, seconds)
+}
+
 #[test]
 fn what_only_ever_mapped_files_off_its_list_is_not_proposed_unpinned() {
     let stray = Record { stray: Some(("/tmp/evil.so".into(), None)), ..unmatched() };
@@ -49,6 +56,35 @@ fn what_shows_no_list_where_the_same_digest_shows_one_is_set_apart() {
     assert_eq!(json_of(&place, &records, &[])["review"][0]["doubt"], "off-list");
     let text = learn(&place, &records, &[]).out;
     assert!(text.contains(" shows no code list or script where there was one: 3 times"), "{text}");
+}
+
+#[test]
+fn a_digest_that_an_approved_process_gets_is_told_with_its_evidence() {
+    let place = shop("audit");
+    let records = [often(replaced(0)), often(replaced(30 * HOUR))].concat();
+    let json = json_of(&place, &records, &[]);
+    let added = json!([{
+        "process": "checkout", "field": "exe", "digest": digest("release 2").to_string(),
+        "count": 6, "first": "2025-11-23T14:00:00Z", "last": "2025-11-24T20:02:00Z", "pods": 1,
+        "beyond": ["gets all rules of checkout"],
+    }]);
+    assert_eq!(json["digests"], added);
+    assert_eq!((&json["rules"], &json["processes"]), (&json!([]), &json!([])));
+    let (one, two) = (digest("checkout"), digest("release 2"));
+    let told = "6 times from 1 pod, 2025-11-23T14:00:00Z to 2025-11-24T20:02:00Z; gets all rules of checkout";
+    let text = learn(&place, &records, &[]).out;
+    let listed = text.lines().find(|line| line.contains(&format!("exe: [\"{one}\", \"{two}\"]")));
+    assert!(listed.unwrap().ends_with(&format!(" # {two}: {told}")), "{text}");
+    assert!(text.contains(&format!("# proposed for checkout: exe {two}, {told}\n")), "{text}");
+
+    let head = "- {name: checkout, container: checkout, exe: [";
+    let block = format!("- name: checkout\n    path: /app/checkout\n    exe:\n      - \"{one}\" # Ann's\n");
+    let policy = place.read("policy.yaml");
+    let (before, rest) = policy.split_once(head).unwrap();
+    let (_, after) = rest.split_once('\n').unwrap();
+    place.write("policy.yaml", [before, &block, after].concat().as_bytes());
+    let text = learn(&place, &records, &[]).out.replace('"', "");
+    assert!(text.contains(&format!("      - {one} # Ann's\n      - {two} # {told}\n")), "{text}");
 }
 
 /// What learning a second time from the same log adds to what it proposed.

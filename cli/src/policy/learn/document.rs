@@ -1,6 +1,7 @@
 //! A proposal put into the policy's own text: what people wrote there stays, to the letter.
 
-use super::proposal::Proposal;
+use super::marks;
+use super::proposal::{Proposal, Proposed};
 use super::told::Told;
 use crate::failure::Problem;
 use crate::yaml::scalar;
@@ -37,22 +38,24 @@ fn edit(text: &str, proposal: &Proposal) -> Result<String, Problem> {
     // To count through the list for each digest would take longer than to add it.
     let processes = list(&policy, "processes");
     let processes: Vec<_> = processes.iter().flat_map(Sequence::values).collect();
-    for addition in proposal.additions.iter().map(|proposed| &proposed.item) {
-        let digest = addition.digest.to_string();
+    let unsuited_digests = || unsuited("has a process whose digests cannot be added to");
+    if marks::are_in(text) {
+        return Err(unsuited_digests());
+    }
+    for (number, Proposed { item: addition, .. }) in proposal.additions.iter().enumerate() {
         processes
             .get(addition.process)
             .and_then(|process| list(process.as_mapping()?, addition.field))
-            .ok_or_else(|| unsuited("has a process whose digests cannot be added to"))?
-            .push(digest.as_str());
+            .ok_or_else(unsuited_digests)?
+            .push(marks::mark(number).as_str());
     }
-    let noted = |told: Option<String>| told.map(|told| format!(" # {told}")).unwrap_or_default();
     let processes = proposal.processes.iter().map(|proposed| {
-        item(&proposed.item.name, &noted(Some(Told::of(proposed).to_string())), &process(&proposed.item))
+        item(&proposed.item.name, &format!(" # {}", Told::of(proposed)), &process(&proposed.item))
     });
     let destinations = proposal.destinations.iter();
     let destinations = destinations.map(|item_| item(&item_.name, "", &destination(item_)));
     let rules = proposal.rules.iter().map(|proposed| {
-        item(&proposed.item.name, &noted(Some(Told::of(proposed).to_string())), &rule(&proposed.item))
+        item(&proposed.item.name, &format!(" # {}", Told::of(proposed)), &rule(&proposed.item))
     });
     let lists: [(&str, Vec<String>); 3] = [
         ("processes", processes.collect()),
@@ -63,7 +66,7 @@ fn edit(text: &str, proposal: &Proposal) -> Result<String, Problem> {
     let lists: Vec<_> = lists
         .map(|(name, items)| Ok((begin(&policy, name, text)?, items)))
         .collect::<Result<_, Problem>>()?;
-    Ok(fill(&document.to_string(), &lists))
+    Ok(fill(&marks::filled(&document.to_string(), &proposal.additions), &lists))
 }
 
 /// Puts a mark where a list goes on, and begins one that is missing or empty. Each change of the document costs as much

@@ -13,6 +13,7 @@ mod flows;
 mod generalise;
 mod judge;
 mod lesson;
+mod marks;
 mod merging;
 mod names;
 mod paths;

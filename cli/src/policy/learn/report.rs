@@ -58,6 +58,8 @@ struct Digested {
     process: String,
     field: &'static str,
     digest: String,
+    #[serde(flatten)]
+    evidence: Told,
 }
 
 /// What a report is made of.
@@ -105,6 +107,7 @@ pub(super) fn of(parts: Parts<'_>) -> Learnt {
             .unwrap_or_default(),
         field: proposed.item.field,
         digest: proposed.item.digest.to_string(),
+        evidence: Told::of(proposed),
     });
     let mut aside = aside(flows);
     aside.extend(denied(flows, &programs, judge));
@@ -153,6 +156,7 @@ impl Learnt {
                 self.rules.len()
             ));
         }
+        lines.extend(self.digests.iter().map(ToString::to_string));
         lines.extend(self.review.iter().map(ToString::to_string));
         lines.extend(self.aside.iter().map(ToString::to_string));
         let unverified = self.unverified.iter();
@@ -162,6 +166,13 @@ impl Learnt {
             lines.push(format!("{} connections are of still more flows, and not looked at", self.beyond));
         }
         lines
+    }
+}
+
+impl fmt::Display for Digested {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { process, field, digest, evidence } = self;
+        write!(out, "proposed for {}: {field} {digest}, {evidence}", escape(process))
     }
 }
 
