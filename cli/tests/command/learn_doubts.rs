@@ -59,6 +59,27 @@ fn what_shows_no_list_where_the_same_digest_shows_one_is_set_apart() {
 }
 
 #[test]
+fn a_replaced_executable_is_new_however_short_the_logs_are() {
+    let place = shop("audit");
+    let steady = (0..46).map(|index| later(record(), index * HOUR));
+    let records: Vec<_> = steady.chain((0..3).map(|second| replaced(46 * HOUR + second))).collect();
+    let json = json_of(&place, &records, &[]);
+    assert_eq!((&json["digests"], &json["processes"]), (&json!([]), &json!([])), "{json}");
+    assert_eq!(doubts(&json), [("new", digest("release 2").to_string().as_str(), 3)]);
+    let elsewhere = Record { name: Some("/tmp/x".into()), ..replaced(46 * HOUR) };
+    let json = json_of(&place, &[records.clone(), often(elsewhere.clone()), often(elsewhere)].concat(), &[]);
+    assert_eq!(doubts(&json), [("new", digest("release 2").to_string().as_str(), 9)]);
+    let json = json_of(&bare(), &records, &[]);
+    assert_eq!(
+        doubts(&json),
+        [("new", digest("release 2").to_string().as_str(), 3)],
+        "not in a policy: {json}"
+    );
+    let json = json_of(&place, &records, &["--new-within", "0"]);
+    assert_eq!(json["digests"].as_array().unwrap().len(), 1, "{json}");
+}
+
+#[test]
 fn a_digest_that_an_approved_process_gets_is_told_with_its_evidence() {
     let place = shop("audit");
     let records = [often(replaced(0)), often(replaced(30 * HOUR))].concat();

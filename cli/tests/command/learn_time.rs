@@ -1,10 +1,12 @@
 //! `procgate policy learn`: what time and number say, and what they do not.
 
 use crate::learn::{bare, json_of, often};
-use crate::logs::{access_log, later, unmatched};
+use crate::logs::{NOON, access_log, later, unmatched};
 use procgate_identity::{Digest, UnixNanos};
 use procgate_policy::Record;
 use serde_json::json;
+
+const HOUR: u64 = 3_600;
 
 /// A record of this executable to this host, so many seconds after noon.
 fn of(exe: &'static str, host: &'static str, seconds: u64) -> Record<'static> {
@@ -45,6 +47,27 @@ fn dates_before_there_were_records_teach_nothing_and_are_told() {
     let json = learn(&["--combine", "s.ndjson", "--output", "json"]).json();
     assert_eq!((&json["policy"], &json["settled"]), (&expected["policy"], &expected["settled"]), "{json}");
     assert_eq!(json["log"]["noted"][0]["places"], json!(["s.ndjson:1"]));
+}
+
+#[test]
+fn one_record_dated_earlier_makes_nothing_known_of_old() {
+    let place = bare();
+    let steady = (0..100).map(|hour| of("/good", "pay.example", (100 + hour) * HOUR));
+    let rogue = (0..5).map(|index| of("/rogue", "evil.example", 199 * HOUR + index));
+    let records: Vec<_> = steady.chain(rogue).chain([of("/rogue", "evil.example", 0)]).collect();
+    let json = json_of(&place, &records, &[]);
+    assert_eq!((&json["review"][0]["doubt"], &json["review"][0]["name"]), (&"new".into(), &"/rogue".into()));
+    assert_eq!(json["processes"].as_array().unwrap().len(), 1, "{json}");
+}
+
+#[test]
+fn a_record_or_two_dated_earlier_make_nothing_else_new() {
+    let minutes = (0..60).map(|index| of("/good", "pay.example", index * 60));
+    let summer = NOON - 4_000 * HOUR;
+    let old = [of("/good", "pay.example", 0), of("/x", "x.example", 0)].map(|record| at(record, summer));
+    let json = json_of(&bare(), &minutes.chain(old).collect::<Vec<_>>(), &[]);
+    let doubts: Vec<_> = json["review"].as_array().unwrap().iter().map(|doubted| &doubted["name"]).collect();
+    assert_eq!(doubts, ["/x"], "{json}");
 }
 
 #[test]

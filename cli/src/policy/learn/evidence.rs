@@ -6,8 +6,11 @@
 use super::pods::{Pod, Pods};
 use procgate_identity::UnixNanos;
 
-/// Hours that are counted one by one, back from the last one: a day, and the one that has begun.
-pub(super) const HOURS: u64 = 24;
+/// Hours of the last day of the logs, of which it is told how settled the picture was.
+pub(super) const DAY: u64 = 24;
+/// Hours that are counted one by one, back from the last one: that day, and the one before it, in which something was
+/// new for whoever looked a day earlier.
+const HOURS: u64 = 2 * DAY;
 const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
 
 /// The hour of a time, since 1970.
@@ -98,6 +101,13 @@ impl Evidence {
         let counts = self.hours.0.iter().filter(|(at, _)| *at >= hour).map(|(_, count)| *count);
         counts.fold(0, u64::saturating_add)
     }
+
+    /// How often before this hour. Of one that is more than [`HOURS`] back it is known only whether at all; then what
+    /// came between counts, too.
+    pub(super) fn count_before(&self, before: u64) -> u64 {
+        let any = self.count > 0 && hour(self.first) < before;
+        if any { self.count.saturating_sub(self.since(before)).max(1) } else { 0 }
+    }
 }
 
 /// How often in each of the last hours, in order.
@@ -152,12 +162,21 @@ mod tests {
     }
 
     #[test]
-    fn only_the_hours_of_the_last_day_are_kept() {
+    fn only_the_hours_of_the_last_two_days_are_kept() {
         let mut evidence = at(100, "p");
-        evidence.add(Seen::Before(&at(130, "p")));
+        evidence.add(Seen::Before(&at(154, "p")));
         evidence.add(Seen::Before(&at(110, "p")));
         evidence.add(Seen::Before(&at(101, "p")));
-        assert_eq!(evidence.hours().collect::<Vec<_>>(), [(110, 1), (130, 1)]);
+        assert_eq!(evidence.hours().collect::<Vec<_>>(), [(110, 1), (154, 1)]);
         assert_eq!((evidence.count, evidence.since(110), evidence.since(111)), (4, 2, 1));
+    }
+
+    #[test]
+    fn what_was_before_an_hour_is_known_by_what_came_since() {
+        let mut evidence = at(100, "p");
+        for hour in [101, 150, 150, 154] {
+            evidence.add(Seen::Before(&at(hour, "p")));
+        }
+        assert_eq!([100, 101, 150, 151, 200].map(|hour| evidence.count_before(hour)), [0, 2, 2, 4, 5]);
     }
 }

@@ -1,6 +1,6 @@
 //! How settled the picture is: whether somebody can decide to enforce.
 
-use super::evidence::{Evidence, HOURS, hour};
+use super::evidence::{DAY, Evidence, hour};
 use super::flows::Flows;
 use super::judge::Judge;
 use crate::clock;
@@ -40,7 +40,7 @@ struct LastDay {
 
 pub(super) fn of(flows: &Flows, judge: &Judge<'_>) -> Settled {
     let end = flows.all.last;
-    let since = hour(end).saturating_sub(HOURS.saturating_sub(1));
+    let since = hour(end).saturating_sub(DAY.saturating_sub(1));
     let mut last_day = LastDay { connections: flows.all.since(since), ..LastDay::default() };
     let mut newest = UnixNanos(0);
     let mut number = 0_usize;
