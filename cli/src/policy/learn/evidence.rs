@@ -11,7 +11,7 @@ pub(super) const DAY: u64 = 24;
 /// Hours that are counted one by one, back from the last one: that day, and the one before it, in which something was
 /// new for whoever looked a day earlier.
 const HOURS: u64 = 2 * DAY;
-const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
+pub(super) const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
 
 /// The hour of a time, since 1970.
 pub(super) const fn hour(time: UnixNanos) -> u64 {
@@ -108,6 +108,30 @@ impl Evidence {
         let any = self.count > 0 && hour(self.first) < before;
         if any { self.count.saturating_sub(self.since(before)).max(1) } else { 0 }
     }
+
+    /// The hour in which it had been seen so many times, or as often as it was at all; the first one, where that is more
+    /// than [`HOURS`] back. A single record, whose clock may have been wrong, makes nothing known of old.
+    pub(super) fn known_since(&self, times: u64) -> u64 {
+        let kept = self.hours().fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
+        let mut seen = self.count.saturating_sub(kept);
+        if seen >= times {
+            return hour(self.first);
+        }
+        let mut hours = self.hours();
+        let known = hours.find(|(_, count)| {
+            seen = seen.saturating_add(*count);
+            seen >= times
+        });
+        known.map_or(hour(self.last), |(hour, _)| hour)
+    }
+
+    /// What it was when this hour began, if it was anything: in how many pods is not known, so as many as now.
+    pub(super) fn before(&self, before: u64) -> Option<Self> {
+        let count = Some(self.count_before(before)).filter(|count| *count > 0)?;
+        let last = UnixNanos(before.saturating_mul(NANOS_PER_HOUR).saturating_sub(1)).min(self.last);
+        let hours = self.hours().filter(|(at, _)| *at < before).collect();
+        Some(Self { count, last, hours: Hours(hours), ..self.clone() })
+    }
 }
 
 /// How often in each of the last hours, in order.
@@ -172,11 +196,22 @@ mod tests {
     }
 
     #[test]
+    fn known_is_what_was_seen_often_enough_by_then() {
+        let mut evidence = at(100, "p");
+        [200, 202, 203].iter().for_each(|hour| evidence.add(Seen::Before(&at(*hour, "p"))));
+        assert_eq!([1, 2, 3, 4, 5].map(|times| evidence.known_since(times)), [100, 200, 202, 203, 203]);
+    }
+
+    #[test]
     fn what_was_before_an_hour_is_known_by_what_came_since() {
         let mut evidence = at(100, "p");
         for hour in [101, 150, 150, 154] {
             evidence.add(Seen::Before(&at(hour, "p")));
         }
         assert_eq!([100, 101, 150, 151, 200].map(|hour| evidence.count_before(hour)), [0, 2, 2, 4, 5]);
+        let before = evidence.before(151).unwrap();
+        assert_eq!((before.count, before.first, hour(before.last)), (4, evidence.first, 150));
+        assert_eq!(before.before(150).map(|before| before.count), Some(2));
+        assert_eq!(evidence.before(100), None);
     }
 }

@@ -3,6 +3,7 @@
 //! Memory goes by distinct flows and not by records: addresses behind a host name are not told apart,
 //! ids in paths are folded, and the number of all flows has a bound.
 
+use super::covered::Covered;
 use super::evidence::{Evidence, Seen};
 use super::lesson::{Aside, Lesson};
 use super::paths::{Place, is_mark};
@@ -37,6 +38,8 @@ pub(super) struct Flows {
     pub(super) unverified: BTreeMap<&'static str, Evidence>,
     /// Everything.
     pub(super) all: Evidence,
+    /// The hours of which there are records.
+    pub(super) covered: Covered,
     /// Connections of new flows or identities beyond what is told apart.
     pub(super) beyond: u64,
     flows: u64,
@@ -65,7 +68,7 @@ impl Default for Most {
 
 /// A speaker's way to one place: the paths of the requests with one method, or connections that are no
 /// requests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Route {
     pub(super) speaker: usize,
     pub(super) whereto: Whereto,
@@ -115,6 +118,7 @@ impl Flows {
         seen: Seen<'_>,
     ) -> Option<Way> {
         self.all.add(seen);
+        self.covered.add(seen);
         if let Lesson::Unverified(reason) = lesson {
             self.unverified.entry(reason).or_default().add(seen);
             return None;
@@ -134,6 +138,7 @@ impl Flows {
     /// The same on a way that is known.
     fn add_on(&mut self, Way { speaker, route }: Way, path: Option<Path<'_>>, seen: Seen<'_>) {
         self.all.add(seen);
+        self.covered.add(seen);
         if let Some(evidence) = self.of_speaker.get_mut(speaker) {
             evidence.add(seen);
         }
@@ -243,6 +248,20 @@ impl Flows {
         self.routes.push(Route { speaker, whereto, address, port, method, paths: Place::default() });
         self.places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
         Ok(Some(place))
+    }
+
+    /// What was seen before this hour. Folded names stay folded, whenever that was.
+    pub(super) fn before(&self, hour: u64) -> Self {
+        let route = |route: &Route| Some(Route { paths: route.paths.before(hour)?, ..route.clone() });
+        Self {
+            speakers: self.speakers.clone(),
+            of_speaker: self.of_speaker.iter().map(|seen| seen.before(hour).unwrap_or_default()).collect(),
+            strays: self.strays.clone(),
+            routes: self.routes.iter().filter_map(route).collect(),
+            all: self.all.before(hour).unwrap_or_default(),
+            covered: self.covered.before(hour),
+            ..Self::default()
+        }
     }
 
     /// The speaker of this number.

@@ -6,6 +6,7 @@
 //! policy's own text.
 
 mod baseline;
+mod covered;
 mod document;
 mod evidence;
 mod executables;
@@ -159,9 +160,12 @@ fn propose(
     }
     let written =
         document::write(&text, is_json, &draft.proposal).map_err(|problem| problem.in_file(path))?;
+    let last_day = settled::last_day(flows);
+    let before = flows.before(last_day);
+    let earlier = Draft::of(&before, bar, &base, label)?.policy()?;
     let whole = draft.policy()?;
     let judge = Judge::under(&whole, flows)?;
-    let settled = settled::of(flows, &judge);
+    let settled = settled::of(flows, last_day, bar, &judge, &Judge::under(&earlier, flows)?);
     Ok(report::of(report::Parts { flows, draft, judge: &judge, settled, written, tally }))
 }
 

@@ -129,6 +129,22 @@ impl Place {
         }
     }
 
+    /// What was there before this hour, if there was anything.
+    pub(super) fn before(&self, hour: u64) -> Option<Self> {
+        let cut = |evidence: &Option<Evidence>| evidence.as_ref().and_then(|evidence| evidence.before(hour));
+        let names = self.names.iter().filter_map(|(name, place)| Some((name.clone(), place.before(hour)?)));
+        let before = Self {
+            ends: cut(&self.ends),
+            rest: cut(&self.rest),
+            names: names.collect(),
+            id: self.id.clone(),
+            any: self.any.as_ref().and_then(|any| any.before(hour)).map(Box::new),
+            folded: self.folded,
+        };
+        let any = before.ends.is_some() || before.rest.is_some() || before.any.is_some();
+        (any || !before.names.is_empty()).then_some(before)
+    }
+
     /// Every path, as a summary tells it: what was folded as marks.
     pub(super) fn each(&self, prefix: &mut Vec<String>, visit: &mut impl FnMut(&[String], &Evidence)) {
         if let Some(ends) = &self.ends {

@@ -81,7 +81,7 @@ struct Time<'f> {
 
 impl<'f> Time<'f> {
     fn of(flows: &'f Flows, executables: &[Executable], bar: Bar) -> Self {
-        let end = hour(flows.all.last).saturating_add(1);
+        let end = flows.covered.last().unwrap_or_default().saturating_add(1);
         let since = end.saturating_sub(bar.new_within);
         let begin = since.saturating_sub(bar.new_within);
         let is_known = |evidence: &Evidence| evidence.count_before(since) >= bar.rare.max(1);

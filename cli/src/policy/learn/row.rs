@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 /// The version of the form that is written and read here.
 const VERSION: u32 = 1;
+/// The class of lines that are no connections: of all hours from the first to the last there are records.
+const COVERED: &str = "covered";
 /// One line. Whatever is absent is left out when written, and may be null when read.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -59,6 +61,7 @@ pub(super) struct Row {
     count: u64,
     first: String,
     last: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pods: Vec<String>,
     /// Whether there were more pods than are named.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
@@ -82,6 +85,17 @@ impl Row {
             hours: Some(evidence.hours().collect()),
             ..Self::default()
         }
+    }
+
+    /// A line that says of which hours there are records.
+    pub(super) fn covered(first: UnixNanos, last: UnixNanos) -> Self {
+        let (class, count) = (Some(COVERED.into()), hour(last).saturating_sub(hour(first)).saturating_add(1));
+        let (first, last) = (Record::write_time(first), Record::write_time(last));
+        Self { summary: VERSION, class, count, first, last, ..Self::default() }
+    }
+
+    pub(super) fn is_covered(&self) -> bool {
+        self.class.as_deref() == Some(COVERED)
     }
 
     /// Says who.
@@ -152,7 +166,10 @@ impl Row {
         }
         let pods = self.pods.iter().map(|name| Pod::new(name));
         let hours = match &self.hours {
-            Some(hours) => hours.iter().map(|(hour, count)| (*hour, *count)).collect(),
+            // Engines differ in how they round.
+            Some(hours) => {
+                hours.iter().map(|(at, count)| ((*at).clamp(hour(first), hour(last)), *count)).collect()
+            }
             None => vec![(hour(last), self.count)],
         };
         Ok(Evidence::told(self.count, (first, last), pods, self.more_pods, hours))

@@ -39,6 +39,7 @@ pub(super) fn write(flows: &Flows) -> String {
         lines.push(row.line());
     }
     lines.extend(flows.unverified.iter().map(|(reason, evidence)| Row::of(evidence, reason).line()));
+    lines.extend(flows.covered.stretches().map(|(first, last)| Row::covered(first, last).line()));
     lines.sort_unstable();
     lines.concat()
 }
@@ -142,6 +143,10 @@ fn row(line: &[u8]) -> Result<(Row, Evidence), String> {
 }
 
 fn take(row: &Row, evidence: &Evidence, flows: &mut Flows) -> Result<(), String> {
+    if row.is_covered() {
+        flows.covered.stretch(evidence.first, evidence.last);
+        return Ok(());
+    }
     let record = row.record(evidence.last)?;
     flows.add(&record, row.lesson(&record)?, row.path()?, Seen::Before(evidence));
     Ok(())
