@@ -161,8 +161,7 @@ fn propose(
     let written =
         document::write(&text, is_json, &draft.proposal).map_err(|problem| problem.in_file(path))?;
     let last_day = settled::last_day(flows);
-    let before = flows.before(last_day);
-    let earlier = Draft::of(&before, bar, &base, label)?.policy()?;
+    let earlier = Draft::of(&flows.before(last_day), bar, &base, label)?.policy()?;
     let whole = draft.policy()?;
     let judge = Judge::under(&whole, flows)?;
     let settled = settled::of(flows, last_day, bar, &judge, &Judge::under(&earlier, flows)?);
