@@ -62,7 +62,8 @@ kinds! {
     AnyToAny, "any-to-any", Danger, "Every recognised process may reach everything.";
     AnyDestination, "any-destination", Warning, "A process may reach everything there is.";
     AnyHost, "any-host", Danger, "A destination is any host at all.";
-    WideHost, "wide-host", Warning, "A destination has domains that belong to strangers.";
+    WideHost, "wide-host", Warning, "A destination has domains with names of strangers, or all namespaces of a cluster.";
+    WholeNamespace, "whole-namespace", Note, "A destination has all services of a namespace.";
     AnyAddress, "any-address", Danger, "A destination is every address of a family.";
     WideRange, "wide-range", Warning, "A destination has more addresses than any one network.";
     EveryPort, "every-port", Note, "The ports of a rule leave none out.";

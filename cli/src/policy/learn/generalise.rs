@@ -6,6 +6,7 @@ use super::paths::{Place, is_mark, is_rest};
 use crate::policy::suffix;
 use core::net::IpAddr;
 use procgate_policy::RawPort;
+use procgate_policy::lint::Realm;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Hosts under one domain, from which on the domain is proposed: three might be three servers, four
@@ -50,15 +51,14 @@ pub(super) fn targets(places: &BTreeSet<Whereto>) -> BTreeMap<Whereto, Target> {
     targets
 }
 
-/// What a place may share with others: the domain above, or the network around. A domain under which
-/// anybody can have a name is none, and no namespace of a cluster, which has services of all kinds.
+/// What a place may share with others: the domain above, or the network around. A domain below which
+/// strangers may have names is none, and no namespace of a cluster, which has services of all kinds.
 fn family(place: &Whereto) -> Option<String> {
     match place {
         Whereto::Host(host) => {
             let (_, above) = host.split_once('.').filter(|_| host.parse::<IpAddr>().is_err())?;
-            let in_cluster = above.strip_suffix(".cluster.local").unwrap_or(above).strip_suffix(".svc");
-            let namespace = in_cluster.is_some_and(|rest| !rest.contains('.'));
-            (above.contains('.') && !namespace && !suffix::is_public(above)).then(|| above.into())
+            let is_one = above.contains('.') && Realm::below(above).is_none() && !suffix::is_shared(above);
+            is_one.then(|| above.into())
         }
         Whereto::Address(IpAddr::V4(address)) => {
             let [a, b, c, _] = address.octets();
@@ -170,9 +170,14 @@ mod tests {
 
     #[test]
     fn a_domain_that_strangers_share_is_never_proposed() {
-        for above in
-            ["com", "co.uk", "s3.amazonaws.com", "github.io", "shop.svc.cluster.local", "shop.svc", "shop"]
-        {
+        let shared = ["com", "co.uk", "s3.amazonaws.com", "github.io", "amazonaws.com", "core.windows.net"];
+        let realms = [
+            "shop.svc.cluster.local",
+            "shop.svc.corp.internal",
+            "shop.pod.cluster.local",
+            "svc.cluster.local",
+        ];
+        for above in shared.into_iter().chain(realms).chain(["shop.svc", "shop"]) {
             let hosts: Vec<String> = (0..9).map(|index| format!("h{index}.{above}")).collect();
             let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
             assert_eq!(proposed(&hosts).len(), 9, "{above}");
