@@ -9,6 +9,7 @@ mod memo;
 mod parts;
 mod recognise;
 mod recurring;
+mod spared;
 mod speakers;
 mod tally;
 

@@ -396,6 +396,35 @@ fn summaries_of_parts_are_together_the_summary_of_the_whole() {
 }
 
 #[test]
+fn a_log_is_never_written_over_and_by_a_summary_only_another_one() {
+    let place = bare();
+    let log = access_log(&often(unmatched()));
+    for name in ["a.log", "b.log"] {
+        place.write(name, log.as_bytes());
+    }
+    std::os::unix::fs::symlink("b.log", place.path("link.ndjson")).unwrap();
+    let partial =
+        |written: &str| ["policy", "learn", "--partial", written, "b.log"].map(String::from).to_vec();
+    let refused = |line: &[String]| {
+        let line: Vec<&str> = line.iter().map(String::as_str).collect();
+        place.run(&line).refused().to_owned()
+    };
+    assert!(refused(&partial("a.log")).starts_with("a.log: is a log: "));
+    assert!(refused(&partial("b.log")).starts_with("b.log: is one of the files to read: "));
+    assert!(refused(&partial("link.ndjson")).starts_with("link.ndjson: is one of the files to read: "));
+    assert!(refused(&partial("policy.yaml")).starts_with("policy.yaml: is there and no summary: "));
+    let merge = ["policy", "learn", "--merge", "policy.yaml", "--out", "a.log", "b.log"].map(String::from);
+    assert!(refused(&merge).starts_with("a.log: is a log: "));
+    assert_eq!((place.read("a.log"), place.read("b.log")), (log.clone(), log));
+    place.write("s.ndjson", b"");
+    for _ in 0..2 {
+        assert_eq!(place.run(&["policy", "learn", "--partial", "s.ndjson", "b.log"]).code, 0);
+    }
+    let combine = ["policy", "learn", "--combine", "--partial", "s.ndjson", "s.ndjson"].map(String::from);
+    assert!(refused(&combine).starts_with("s.ndjson: is one of the files to read: "));
+}
+
+#[test]
 fn a_summary_of_another_version_or_form_is_refused_with_its_line() {
     let place = bare();
     place.write("access.log", access_log(&often(unmatched())).as_bytes());

@@ -66,7 +66,7 @@ pub(crate) struct Args {
     /// Write the policy with the proposal to this file, which may be the policy itself.
     #[arg(long, value_name = "FILE", requires = "merge")]
     out: Option<PathBuf>,
-    /// Write a summary of the logs to this file instead, to be combined with others.
+    /// Write a summary of the logs to this file instead, a new one or that of a summary, to be combined with others.
     #[arg(long, value_name = "FILE")]
     partial: Option<PathBuf>,
     /// The given files are summaries, not logs.
@@ -86,6 +86,10 @@ pub(crate) struct Args {
 
 /// Learns, and writes what was asked for.
 pub(crate) fn run(args: Args) -> Result<Learnt, Failure> {
+    for (written, option) in [(&args.partial, "--partial"), (&args.out, "--out")] {
+        written.as_deref().map_or(Ok(()), |written| args.logs.spare(written, option))?;
+    }
+    args.partial.as_deref().map_or(Ok(()), summary::spare)?;
     let mut flows = Flows::default();
     let tally = if args.combine { combine(&args.logs, &mut flows)? } else { read(&args.logs, &mut flows)? };
     if let Some(path) = &args.partial {

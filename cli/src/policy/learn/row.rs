@@ -142,6 +142,11 @@ impl Row {
         if row.summary == VERSION { Ok(row) } else { Err(of_version(row.summary.into())) }
     }
 
+    /// Whether this is a line of a summary, of whatever version.
+    pub(super) fn is_one(line: &[u8]) -> bool {
+        serde_json::from_slice::<Versioned>(line).is_ok_and(|row| row.summary.is_some())
+    }
+
     /// How often, when, in which pods.
     pub(super) fn evidence(&self) -> Result<Evidence, String> {
         let time = |text: &str| Record::read_time(text).ok_or_else(|| format!("has no time in {text}"));

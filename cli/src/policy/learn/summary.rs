@@ -41,6 +41,17 @@ pub(super) fn write(flows: &Flows) -> String {
     lines.concat()
 }
 
+/// Whether a summary may be written to this file: over another one, and over nothing else.
+pub(super) fn spare(path: &Path) -> Result<(), Problem> {
+    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let mut line = Vec::new();
+    let first = |file: File| BufReader::new(file).take(MAX_LINE_BYTES).read_until(b'\n', &mut line);
+    if !is_file || File::open(path).and_then(first).is_ok_and(|read| read == 0) || Row::is_one(&line) {
+        return Ok(());
+    }
+    Err(Problem::new("is there and no summary").in_file(path).next("choose another name, or remove it"))
+}
+
 /// The reading of summaries, from one to the next.
 #[derive(Debug)]
 pub(super) struct Reading {
