@@ -189,3 +189,23 @@ pub(crate) fn scalar(text: &str) -> String {
     }
     escape_json(&serde_json::to_string(text).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Kind, Node};
+    use super::*;
+
+    #[test]
+    fn a_text_of_any_character_reads_back_as_it_was() {
+        let printable = |character| matches!(character, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..);
+        let all: Vec<char> = ('\0'..=char::MAX).collect();
+        // In pieces, since a text of all would say of none that it does not read.
+        for characters in all.chunks(64) {
+            let text: String = characters.iter().collect();
+            let written = scalar(&text);
+            assert!(written.chars().all(printable), "{written}");
+            let read = Node::read(&written).unwrap().unwrap();
+            assert!(matches!(&read.kind, Kind::Scalar { text: read, .. } if *read == text), "{written}");
+        }
+    }
+}
