@@ -279,12 +279,44 @@ fn only_evidence_makes_a_rule_general() {
 }
 
 #[test]
+fn ports_that_lie_apart_are_listed_and_every_port_is_no_surprise() {
+    let at = |port: u16| Record {
+        host: None,
+        address: Some(([10, 9, 0, 1], port).into()),
+        method: None,
+        path: None,
+        ..unmatched()
+    };
+    let many: Vec<_> = (0..280).map(|index| at(1 + index * 230)).collect();
+    let json = json_of(&bare(), &many, &[]);
+    let listed: Vec<u64> = rules(&json)
+        .iter()
+        .flat_map(|(_, to)| to["ports"].as_array().unwrap().clone())
+        .map(|port| port.as_u64().unwrap())
+        .collect();
+    assert_eq!(listed, (0..280).map(|index| 1 + index * 230).collect::<Vec<_>>());
+    assert_eq!(
+        (json["rules"][0]["count"].as_u64(), json["rules"][1]["count"].as_u64()),
+        (Some(256), Some(24))
+    );
+
+    let json = json_of(&bare(), &(0..20).map(|index| at(30_000 + 2 * index)).collect::<Vec<_>>(), &[]);
+    assert_eq!(rules(&json)[0].1["ports"], json!(["30000-30038"]));
+    assert_eq!(json["rules"][0]["beyond"], json!(["20 ports taken as 39 in ranges"]));
+
+    let json = json_of(&bare(), &often(Record { address: None, ..unmatched() }), &[]);
+    assert_eq!(rules(&json)[0].1["ports"], Value::Null);
+    assert_eq!(json["rules"][0]["beyond"], json!(["every port, since none is known"]));
+}
+
+#[test]
 fn what_no_rule_could_say_is_set_apart() {
     let odd = [
         Record { path: Some("/a/../b".into()), ..unmatched() },
         Record { path: Some("/a/*".into()), ..unmatched() },
         Record { method: Some("GET /".into()), ..unmatched() },
         Record { host: None, address: None, ..unmatched() },
+        Record { host: None, address: Some("10.4.0.9:0".parse().unwrap()), ..unmatched() },
     ];
     let json = json_of(&bare(), &odd, &[]);
     let aside: Vec<_> = json["aside"]
@@ -293,7 +325,7 @@ fn what_no_rule_could_say_is_set_apart() {
         .iter()
         .map(|aside| (aside["why"].as_str().unwrap(), aside["count"].as_u64().unwrap()))
         .collect();
-    assert_eq!(aside, [("no-destination", 1), ("unclear-path", 2), ("unclear-method", 1)]);
+    assert_eq!(aside, [("no-destination", 1), ("no-port", 1), ("unclear-path", 2), ("unclear-method", 1)]);
     assert_eq!(json["rules"], json!([]));
 }
 

@@ -181,6 +181,9 @@ impl Flows {
         }
         let path = clear(path, method.is_some())?;
         let port = like.address.map(|address| address.port());
+        if port == Some(0) {
+            return Err(Aside::NoPort);
+        }
         let place = self.route(speaker, (host, address), port, method)?;
         match place.and_then(|place| self.routes.get_mut(place)).zip(place) {
             Some((route, place)) => {

@@ -2,7 +2,7 @@
 //!
 //! Logs become flows with their evidence (`flows`, `paths`, `evidence`), or a file of them (`summary`).
 //! Of these, `review` sets apart what a person should look at, `programs` finds the processes,
-//! `proposal` makes the rules, as general as `generalise` lets it, and `document` puts them into the
+//! `proposal` and `rules` make the rest, as general as `generalise` lets them, and `document` puts them into the
 //! policy's own text.
 
 mod baseline;
@@ -19,6 +19,7 @@ mod proposal;
 mod report;
 mod review;
 mod row;
+mod rules;
 mod settled;
 mod summary;
 mod told;
