@@ -469,6 +469,11 @@ fn a_summary_of_another_version_or_form_is_refused_with_its_line() {
         ("\"count\":3", "\"count\":0"),
         ("2025-", "2025/"),
         ("sha256:", "md5:"),
+        ("\"pattern\":\"/", "\"pattern\":\"/**"),
+        ("\"pattern\":\"/", r#""pattern":"/\\foo/"#),
+        ("\"pattern\":\"/", r#""pattern":"/\\rest/"#),
+        ("\"pattern\":\"/", "\"pattern\":\"/../"),
+        ("\"pattern\":\"/", "\"pattern\":\"/%2f"),
         ("{", "x"),
     ] {
         place.write("bad.ndjson", format!("{good}{}", good.replacen(from, to, 1)).as_bytes());

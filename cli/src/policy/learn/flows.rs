@@ -5,7 +5,7 @@
 
 use super::evidence::{Evidence, Pod, Seen};
 use super::lesson::{Aside, Lesson};
-use super::paths::{Place, is_mark};
+use super::paths::{Place, is_sayable};
 use crate::records::{Alike, Memo, Speaker, Speakers};
 use core::hash::BuildHasher as _;
 use core::net::IpAddr;
@@ -256,16 +256,13 @@ impl Flows {
 /// The path's segments, where the flow is one of HTTP and its path is clear.
 fn clear(path: Option<Path<'_>>, is_http: bool) -> Result<Option<std::borrow::Cow<'_, str>>, Aside> {
     match path {
-        Some(Path::Whole(path)) => Ok(Some(plain_path(path).ok_or(Aside::UnclearPath)?)),
+        Some(Path::Whole(path)) => {
+            Ok(Some(clear_path(path).filter(|path| is_sayable(path)).ok_or(Aside::UnclearPath)?))
+        }
         Some(Path::Folded(path)) => Ok(Some(path.into())),
         None if is_http => Err(Aside::UnclearPath),
         None => Ok(None),
     }
-}
-
-/// The segments behind the first slash, where a pattern can say them: not cut, and without stars.
-fn plain_path(path: &str) -> Option<std::borrow::Cow<'_, str>> {
-    clear_path(path).filter(|path| !path.contains('*') && !path.split('/').any(is_mark))
 }
 
 fn is_method(method: &str) -> bool {

@@ -5,6 +5,7 @@
 
 use super::evidence::{Evidence, Seen};
 use hashbrown::HashMap;
+use procgate_policy::{MAX_TEXT, clear_path};
 
 /// Names at one place of a path that are told apart: large APIs have some dozens of resources below one.
 /// More are names of things, as ids are, and become a star.
@@ -163,6 +164,22 @@ pub(super) fn is_rest(segment: &str) -> bool {
     segment == REST
 }
 
+/// Whether [`Place::each`] could tell a path so: with marks in the place of names.
+pub(super) fn is_told(path: &str) -> bool {
+    let before_rest = path.strip_suffix(REST).filter(|before| before.is_empty() || before.ends_with('/'));
+    let names = before_rest.map_or_else(|| path.into(), |before| format!("{before}1"));
+    let name = |segment| if matches!(segment, ID | ANY) { "1" } else { segment };
+    let plain: Vec<&str> = names.split('/').map(name).collect();
+    let plain = format!("/{}", plain.join("/"));
+    // What is cut off of a request's path is in no clear one.
+    clear_path(&plain).is_some_and(|path| is_sayable(&path)) && !plain.contains(['?', '#'])
+}
+
+/// Whether a pattern can say the segments of a clear path.
+pub(super) fn is_sayable(path: &str) -> bool {
+    path.len() < MAX_TEXT && !path.contains('*')
+}
+
 fn note(evidence: &mut Option<Evidence>, seen: Seen<'_>) -> bool {
     let new = evidence.is_none();
     evidence.get_or_insert_default().add(seen);
@@ -234,6 +251,30 @@ mod tests {
         let deep = "a/".repeat(MAX_DEPTH);
         let expected = format!("{}\\rest 2", "a/".repeat(MAX_DEPTH));
         assert_eq!(shown(&tree(&[&format!("{deep}b"), &format!("{deep}c/d")])), [expected]);
+    }
+
+    #[test]
+    fn a_path_is_told_in_clear_names_and_in_marks() {
+        for path in ["", "a", "a/", "a/\\id/b", "\\any", "\\rest", "a/\\rest", "\\id/\\rest"] {
+            assert!(is_told(path), "{path}");
+        }
+        let long = "x".repeat(MAX_TEXT);
+        for path in [
+            "*",
+            "**",
+            "a/*",
+            "\\foo",
+            "a\\rest",
+            "\\rest/x",
+            "a//\\rest",
+            "../x",
+            "%2f",
+            "a?b",
+            "a b",
+            &long,
+        ] {
+            assert!(!is_told(path), "{path}");
+        }
     }
 
     #[test]

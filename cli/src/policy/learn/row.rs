@@ -3,6 +3,7 @@
 use super::evidence::{Evidence, Pod, hour};
 use super::flows::{Path, Route, Whereto};
 use super::lesson::{Aside, Lesson};
+use super::paths::is_told;
 use crate::escape::escape_json;
 use crate::records::Speaker;
 use core::net::{IpAddr, SocketAddr};
@@ -191,7 +192,12 @@ impl Row {
     /// The path, as a record or a summary tells it.
     pub(super) fn path(&self) -> Result<Option<Path<'_>>, String> {
         let Some(pattern) = &self.pattern else { return Ok(self.path.as_deref().map(Path::Whole)) };
-        let segments = pattern.strip_prefix('/').ok_or("has a pattern without a slash")?;
+        let segments = pattern.strip_prefix('/').filter(|segments| is_told(segments));
+        let segments = segments.ok_or_else(|| {
+            format!(
+                "has the pattern {pattern}, which is no clear path with \\id, \\any or, at its end, \\rest"
+            )
+        })?;
         Ok(Some(Path::Folded(segments)))
     }
 
