@@ -21,6 +21,7 @@ mod istio;
 mod keygen;
 mod learn;
 mod learn_duckdb;
+mod learn_text;
 mod logs;
 mod pin;
 mod pipeline;

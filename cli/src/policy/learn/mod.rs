@@ -129,14 +129,14 @@ fn combine(summaries: &LogArgs, flows: &mut Flows) -> Result<Tally, Failure> {
 
 /// A policy's text with digests added to its processes.
 pub(super) fn with_digests(
+    file: &Path,
     text: &str,
-    is_json: bool,
     base: &RawPolicy,
     additions: Vec<Addition>,
 ) -> Result<String, Problem> {
     let (processes, destinations, rules) = Default::default();
     let proposal = Proposal { base: base.clone(), additions, processes, destinations, rules };
-    document::write(text, is_json, &proposal)
+    document::write(file, text, &proposal).map_err(|problem| problem.in_file(file))
 }
 
 fn propose(
@@ -147,7 +147,6 @@ fn propose(
     tally: Tally,
 ) -> Result<Learnt, Failure> {
     let text = files::read_text(path)?;
-    let is_json = policy_file::is_json(text.as_bytes(), path);
     let base = policy_file::of_text(text.as_bytes(), path)?;
     let mut doubts = review::doubts(flows, bar);
     let programs = programs::find(flows, &mut doubts, &base.raw, &base.policy)?;
@@ -162,7 +161,7 @@ fn propose(
         })?;
         baseline::apply(chosen, &mut proposal);
     }
-    let written = document::write(&text, is_json, &proposal).map_err(|problem| problem.in_file(path))?;
+    let written = document::write(path, &text, &proposal).map_err(|problem| problem.in_file(path))?;
     let whole = Policy::new(&proposal.whole()).map_err(Problem::new)?;
     let judge = Judge::under(&whole, flows)?;
     Ok(report::of(report::Parts {
