@@ -19,8 +19,8 @@ fn findings(rest: &str, now: Option<UnixSeconds>) -> Vec<LintFinding> {
 fn of_text(text: &str, now: Option<UnixSeconds>) -> Vec<LintFinding> {
     let raw = RawPolicy::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
     let policy = Policy::new(&raw).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
-    let is_public_suffix: fn(&str) -> bool = |domain| ["com", "co.uk"].contains(&domain);
-    let circumstances = Circumstances { now, is_public_suffix: Some(is_public_suffix), seen: None };
+    let is_shared: fn(&str) -> bool = |domain| ["com", "co.uk"].contains(&domain);
+    let circumstances = Circumstances { now, is_shared: Some(is_shared), seen: None };
     lint(&raw, policy.model(), circumstances)
 }
 
@@ -257,6 +257,24 @@ fn things_that_are_everywhere_or_twice_are_found() {
             (LintId::AnyHost, "destinations[0].hosts[1]"),
             (LintId::AnyAddress, "destinations[0].cidrs[1]"),
             (LintId::AnyAddress, "destinations[0].cidrs[2]"),
+        ]
+    );
+}
+
+#[test]
+fn hosts_below_what_is_shared_or_holds_all_of_a_cluster_are_found() {
+    let hosts =
+        ["*.com", "*.svc.cluster.local", "*.local", "*.shop.svc.corp.internal", "*.db.shop.svc.a", "*.ex"];
+    let destination = format!(r#""destinations":[{{"name":"p","hosts":{hosts:?}}}]"#);
+    let mut found = findings(&destination, None);
+    found.retain(|finding| finding.path.contains("hosts"));
+    assert_eq!(
+        kinds(&found),
+        [
+            (LintId::WideHost, "destinations[0].hosts[0]"),
+            (LintId::WideHost, "destinations[0].hosts[1]"),
+            (LintId::WideHost, "destinations[0].hosts[2]"),
+            (LintId::WholeNamespace, "destinations[0].hosts[3]"),
         ]
     );
 }

@@ -1,6 +1,6 @@
 //! A file that is written whole or not at all.
 
-use super::{named_beside, unwritable};
+use super::{named_beside, reason, unwritable};
 use crate::failure::Problem;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::fs::{self, File};
@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 /// Writes a file whole or not at all. It has no name before it is whole, where the system can do that: whoever
 /// is interrupted leaves nothing behind. What is there and no file, /dev/null for example, is not replaced
-/// by one.
+/// by one; of a link, the file that it leads to is written.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Problem> {
+    let path = &followed(path)?;
     let before = fs::metadata(path).ok();
     if before.as_ref().is_some_and(|metadata| !metadata.is_file()) {
         return Err(Problem::new("is there and no file").in_file(path).next("choose another name"));
@@ -38,6 +39,17 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Problem> {
         _ => nameless,
     };
     written.map_err(|error| unwritable(path, &error))
+}
+
+/// What a link leads to, however many there are.
+fn followed(path: &Path) -> Result<PathBuf, Problem> {
+    if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
+        return Ok(path.to_owned());
+    }
+    fs::canonicalize(path).map_err(|error| {
+        let what = format!("is a link that leads nowhere ({})", reason(&error));
+        Problem::new(what).in_file(path).next("name the file itself, or remove the link")
+    })
 }
 
 /// Has a file made beside its place, and renames it over what is there.
@@ -93,6 +105,19 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         write_whole(&path, "new").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn of_a_link_the_file_that_it_leads_to_is_written_and_one_that_leads_nowhere_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let [file, link, lost] = ["list", "link", "lost"].map(|name| directory.path().join(name));
+        write_whole(&file, "old").unwrap();
+        std::os::unix::fs::symlink("list", &link).unwrap();
+        std::os::unix::fs::symlink("nothing", &lost).unwrap();
+        write_whole(&link, "new").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(write_whole(&lost, "new").is_err());
+        assert!([link, lost].iter().all(|link| fs::symlink_metadata(link).unwrap().is_symlink()));
     }
 
     #[test]

@@ -72,6 +72,7 @@ pub(crate) struct Drawn {
 
 /// Reads the logs and draws.
 pub(crate) fn run(args: Args) -> Result<Drawn, Failure> {
+    args.out.as_deref().map_or(Ok(()), |out| args.logs.spare(out, "--out"))?;
     let document = args.policy.as_deref().map(document::load).transpose()?;
     let mut flows = Flows::default();
     let tally = args.logs.read(|entry| {

@@ -31,7 +31,7 @@ pub(super) fn checked(bytes: &[u8], path: &Path) -> Result<CheckedPolicy, Failur
 }
 
 /// Whether the file is taken as JSON.
-pub(super) fn is_json(bytes: &[u8], path: &Path) -> bool {
+fn is_json(bytes: &[u8], path: &Path) -> bool {
     let named_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
     bytes.trim_ascii_start().starts_with(b"{") && !named_yaml
 }

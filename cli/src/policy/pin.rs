@@ -75,7 +75,6 @@ struct File {
 /// Adds what is missing.
 pub(crate) fn run(args: Args) -> Result<Pinned, Failure> {
     let text = files::read_text(&args.policy)?;
-    let is_json = document::is_json(text.as_bytes(), &args.policy);
     let Document { raw, .. } = document::of_text(text.as_bytes(), &args.policy)?;
     let build = Build::read(&args.digests)?;
     let is_meant = |process: &RawProcess| args.container.is_none() || process.container == args.container;
@@ -108,11 +107,7 @@ pub(crate) fn run(args: Args) -> Result<Pinned, Failure> {
         digest: addition.digest.to_string(),
     });
     let added: Vec<_> = added.collect();
-    let text = if added.is_empty() {
-        text
-    } else {
-        with_digests(&text, is_json, &raw, additions).map_err(|problem| problem.in_file(&args.policy))?
-    };
+    let text = if added.is_empty() { text } else { with_digests(&args.policy, &text, &raw, additions)? };
     if let Some(out) = &args.out {
         files::write_whole(out, &text)?;
     }

@@ -4,22 +4,27 @@
 //! Logs are what they are: cut off, rotated, mixed with lines of other programs. Whatever is no record
 //! is counted and its place noted, and reading goes on; [`Tally`] tells it in the end.
 
+mod dates;
 mod lines;
 mod memo;
+mod once;
 mod parts;
 mod recognise;
 mod recurring;
+mod spared;
 mod speakers;
 mod tally;
 
+pub(crate) use dates::Present;
 pub(crate) use memo::{Alike, Memo};
-pub(crate) use speakers::{Speaker, Speakers};
+pub(crate) use once::Once;
+pub(crate) use speakers::{Runs, Speaker, Speakers};
 pub(crate) use tally::Tally;
 
-use crate::clock;
 use crate::failure::{Failure, Problem};
 use crate::progress::Progress;
 use core::ops::ControlFlow;
+use dates::is_disorder;
 use lines::{Line, Lines};
 use procgate_identity::UnixNanos;
 use procgate_policy::Record;
@@ -27,12 +32,6 @@ use recognise::{Recognised, Recogniser};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use tally::{Kind, Place};
-
-/// How far a record may lie before one that stands above it. An access log has a line when a request
-/// or connection *ends*, and its record has the time of the decision, so some disorder is the rule.
-const DISORDER_NANOS: u64 = 3_600 * 1_000_000_000;
-/// How far a record may be dated ahead of the clock here: clocks differ, and by an hour where a time zone is wrong.
-const AHEAD_NANOS: u64 = 3_600 * 1_000_000_000;
 
 /// Lines between two looks at how long it has taken: a look costs as much as a tenth of a record.
 const LINES_PER_LOOK: u64 = 4_096;
@@ -66,23 +65,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) alike: Option<Alike>,
     /// Whose log it is: as it was given, or else the name of the file.
     pub(crate) pod: &'a str,
-    /// Whether its time is still to come. That was noted; who goes by times leaves it out.
-    pub(crate) ahead: bool,
-}
-
-/// What tells the times that are still to come, by the clock as it was at first.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Present(UnixNanos);
-
-impl Present {
-    pub(crate) fn now() -> Self {
-        Self(clock::now())
-    }
-
-    /// Whether a time lies further ahead than clocks differ.
-    pub(crate) const fn is_before(self, time: UnixNanos) -> bool {
-        time.0 > self.0.0.saturating_add(AHEAD_NANOS)
-    }
+    /// Whether no right clock can have dated it. That was noted; who goes by times leaves it out.
+    pub(crate) misdated: bool,
 }
 
 impl LogArgs {
@@ -120,7 +104,12 @@ pub(crate) fn read(
         present: Present::now(),
         recogniser: Recogniser::default(),
     };
+    let mut once = Once::default();
     for path in logs {
+        if once.again(path) {
+            reading.tally.note_again(path);
+            continue;
+        }
         let pod = how.pod.clone().unwrap_or_else(|| pod_of(path));
         if reading.file(path, &pod, &mut each)?.is_break() {
             break;
@@ -200,16 +189,15 @@ impl Reading {
                 }
             };
             self.tally.record();
-            let ahead = self.present.is_before(record.time);
-            if ahead {
-                self.tally.note(Kind::Ahead, place, None);
-            } else {
-                if record.time.0 < newest.0.saturating_sub(DISORDER_NANOS) {
-                    self.tally.note(Kind::ClockBack, place, None);
-                }
+            let wrong = self.present.misdated(record.time, record.time);
+            let back = is_disorder(record.time, newest).then_some(Kind::ClockBack);
+            if let Some(kind) = wrong.or(back) {
+                self.tally.note(kind, place, None);
+            }
+            if wrong.is_none() {
                 newest = newest.max(record.time);
             }
-            if each(Entry { record, alike, pod, ahead })?.is_break() {
+            if each(Entry { record, alike, pod, misdated: wrong.is_some() })?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

@@ -6,6 +6,10 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use procgate_identity::Digest;
 use procgate_policy::Record;
 
+/// What runs, and where: an executable with its code and its script at a subject's place, whatever its labels are and by
+/// which name it was started.
+pub(crate) type Runs<'s> = (&'s str, Digest, Option<Digest>, Option<Digest>);
+
 /// An identity as records tell it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Speaker {
@@ -18,7 +22,7 @@ pub(crate) struct Speaker {
 }
 
 /// The identities seen so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Speakers {
     list: Vec<Speaker>,
     /// The hash of each, and its place in the list.
@@ -38,6 +42,11 @@ impl Speaker {
             script: record.script,
             labels: record.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         })
+    }
+
+    /// What runs.
+    pub(crate) fn runs(&self) -> Runs<'_> {
+        (&self.subject, self.exe, self.code, self.script)
     }
 
     fn is_of(&self, record: &Record<'_>) -> bool {

@@ -11,7 +11,7 @@ const MAX_PLACES: usize = 5;
 /// Why a line gives no record, or a doubtful one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Foreign,
     Wrapped,
     Binary,
@@ -21,8 +21,10 @@ pub(super) enum Kind {
     Damaged,
     ClockBack,
     Ahead,
+    Ancient,
     CutOff,
     Empty,
+    Again,
 }
 
 impl Kind {
@@ -42,8 +44,12 @@ impl Kind {
             Self::Ahead => {
                 "records dated more than an hour ahead, from which nothing is learnt: is a clock wrong, there or here?"
             }
+            Self::Ancient => {
+                "records dated before there were any, from which nothing is learnt: was a clock not set yet?"
+            }
             Self::CutOff => "logs cut off or damaged, read up to there",
             Self::Empty => "logs without any record",
+            Self::Again => "files given more than once, read once",
         }
     }
 }
@@ -94,10 +100,16 @@ impl Tally {
         self.noted.iter().map(Noted::told).collect()
     }
 
-    /// Notes something dated ahead in this line of the file that was begun last, of no log.
-    pub(crate) fn note_ahead(&mut self, line: u64) {
+    /// Notes something misdated in this line of the file that was begun last, of no log.
+    pub(crate) fn note_misdated(&mut self, kind: Kind, line: u64) {
         let file = self.files.len().saturating_sub(1);
-        self.note(Kind::Ahead, Place { file, line }, None);
+        self.note(kind, Place { file, line }, None);
+    }
+
+    /// Notes that a file was given before.
+    pub(crate) fn note_again(&mut self, path: &Path) {
+        let file = self.file(path);
+        self.note(Kind::Again, Place { file, line: 0 }, None);
     }
 
     /// Begins a file, and gives the number to name it by.
@@ -117,7 +129,10 @@ impl Tally {
     }
 
     pub(super) fn note(&mut self, kind: Kind, place: Place, first: Option<String>) {
-        if !matches!(kind, Kind::ClockBack | Kind::Ahead | Kind::CutOff | Kind::Empty) {
+        if !matches!(
+            kind,
+            Kind::ClockBack | Kind::Ahead | Kind::Ancient | Kind::CutOff | Kind::Empty | Kind::Again
+        ) {
             self.lines = self.lines.saturating_add(1);
         }
         let noted = match self.noted.iter_mut().find(|noted| noted.kind == kind) {

@@ -19,4 +19,4 @@ pub(crate) use node::{Kind, Node};
 pub(crate) use read::{Fault, unfilled};
 pub(crate) use splice::edited;
 pub(crate) use stream::{Document, documents};
-pub(crate) use value::{Value, scalar};
+pub(crate) use value::Value;

@@ -70,6 +70,11 @@ impl<'a> Node<'a> {
         if let Kind::Map { fields, .. } = &self.kind { fields } else { &[] }
     }
 
+    /// Whether it is a list without items.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(&self.kind, Kind::List { items, .. } if items.is_empty())
+    }
+
     /// The items of a list.
     pub(crate) fn items(&self) -> &[Self] {
         if let Kind::List { items, .. } = &self.kind { items } else { &[] }

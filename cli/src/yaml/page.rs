@@ -8,13 +8,16 @@ use core::ops::Range;
 pub(super) struct Page<'a> {
     pub(super) text: &'a str,
     pub(super) layout: Layout<'a>,
+    /// How far in the first field stands: each of the lines between braces is further in than those around it.
+    further: &'a str,
 }
 
 impl<'a> Page<'a> {
     /// Looks how the document breaks lines, and whether it indents its lists.
     pub(super) fn new(text: &'a str, root: &Node<'_>) -> Self {
         let line_break = line_break(text);
-        let page = Self { text, layout: Layout { column: 0, line_break, indented_lists: false } };
+        let layout = Layout { column: 0, line_break, indented_lists: false };
+        let page = Self { text, layout, further: "" };
         let mut indented = None;
         root.walk(&mut |node| {
             for field in node.fields() {
@@ -24,7 +27,8 @@ impl<'a> Page<'a> {
             }
         });
         let indented_lists = indented.unwrap_or_default();
-        Self { layout: Layout { indented_lists, ..page.layout }, ..page }
+        let further = page.indent_of(root).unwrap_or_default();
+        Self { text, layout: Layout { indented_lists, ..layout }, further }
     }
 
     /// The first dash of a block list, which has nothing before it on its line, and how far in that is.
@@ -59,21 +63,50 @@ impl<'a> Page<'a> {
         (layout, items.iter().map(line).collect())
     }
 
-    /// Where pieces go behind the last of a flow collection, and how they are written there.
+    /// Where pieces go behind the last of a flow collection, and how they are written there. What stands behind a comma
+    /// at the end of the last one's line, a comment about it for example, stays with it.
     pub(super) fn behind_in_flow(&self, node: &Node<'_>, pieces: &[String]) -> (usize, String) {
-        match extents(node).last() {
-            Some(last) => {
-                (last.end, pieces.iter().fold(String::new(), |text, piece| text + &self.comma(node) + piece))
+        let Some(last) = extents(node).pop() else {
+            return (node.start.saturating_add(1), pieces.join(", "));
+        };
+        let behind = self.line_behind(last.end);
+        let rest = self.text.get(last.end..behind).and_then(|rest| rest.trim().strip_prefix(','));
+        let ends = rest.is_some_and(|rest| rest.is_empty() || rest.trim_start().starts_with('#'));
+        match self.indent_of(node).filter(|_| ends) {
+            Some(indent) => {
+                let line = |piece: &String| format!("{indent}{piece},{}", self.layout.line_break);
+                (behind, pieces.iter().map(line).collect())
             }
-            None => (node.start.saturating_add(1), pieces.join(", ")),
+            None => {
+                let comma = self.comma(node);
+                (last.end, pieces.iter().fold(String::new(), |text, piece| text + &comma + piece))
+            }
         }
     }
 
     /// What divides the parts of a flow collection: a line break too, where they stand on lines of their own.
     pub(super) fn comma(&self, node: &Node<'_>) -> String {
+        self.indent_of(node).map_or(", ".into(), |indent| format!(",{}{indent}", self.layout.line_break))
+    }
+
+    /// How far in the parts of a flow collection stand, where they have lines of their own.
+    fn indent_of(&self, node: &Node<'_>) -> Option<&'a str> {
         let first = extents(node).into_iter().next().unwrap_or_default();
-        let line = self.text.get(self.line_of(first.start)..first.start).unwrap_or_default();
-        if line.trim().is_empty() { format!(",{}{line}", self.layout.line_break) } else { ", ".into() }
+        let indent = self.text.get(self.line_of(first.start)..first.start)?;
+        indent.trim().is_empty().then_some(indent)
+    }
+
+    /// A value as a part of this flow collection: on one line, or a list as lines where the parts are lines.
+    pub(super) fn in_flow(&self, node: &Node<'_>, value: &Value) -> String {
+        match (value, self.indent_of(node)) {
+            (Value::List(items), Some(indent)) if !items.is_empty() => {
+                let line_break = self.layout.line_break;
+                let line = |item: &Value| format!("{line_break}{indent}{}{}", self.further, item.inline());
+                let lines: Vec<String> = items.iter().map(line).collect();
+                format!("[{}{line_break}{indent}]", lines.join(","))
+            }
+            _ => value.inline(),
+        }
     }
 
     /// Where lines go behind the line on which something ends, and how they are written there.

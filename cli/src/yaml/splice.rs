@@ -59,7 +59,8 @@ impl Page<'_> {
         let mut at = |range, text| splices.push(Splice { range, text, depth });
         match (edit, &node.kind) {
             (Edit::Add(_, name, value), Kind::Map { flow: true, .. }) => {
-                let piece = format!("{}: {}", Value::from(name.as_str()).inline(), value.inline());
+                let name = Value::from(name.as_str()).inline();
+                let piece = format!("{name}: {}", self.in_flow(node, value));
                 let (place, text) = self.behind_in_flow(node, &[piece]);
                 at(place..place, text);
             }
@@ -122,7 +123,7 @@ impl Page<'_> {
         let field =
             parent.fields().iter().find(|field| matches!(step, Step::Field(name) if *name == field.name));
         let Some(field) = field.filter(|_| matches!(parent.kind, Kind::Map { flow: false, .. })) else {
-            return Some(vec![(node.start..node.end, value.inline())]);
+            return Some(vec![(node.start..node.end, self.in_flow(parent, value))]);
         };
         let colon = self.text.get(field.end..)?.find(':')?.checked_add(field.end)?.checked_add(1)?;
         let range = colon..node.end.max(colon);
@@ -138,9 +139,13 @@ impl Page<'_> {
                 let (place, text) = self.lines_behind(node.end.max(colon), own, &[lines]);
                 vec![(range, String::new()), (place..place, text)]
             }
-            Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
-                vec![(range, lines)]
-            }
+            Value::Bool(_)
+            | Value::Number(_)
+            | Value::Text(_)
+            | Value::Noted(..)
+            | Value::OnOneLine(_)
+            | Value::List(_)
+            | Value::Map(_) => vec![(range, lines)],
         })
     }
 

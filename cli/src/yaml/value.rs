@@ -1,6 +1,6 @@
 //! Values to be put into a document: their fields keep their order.
 
-use crate::escape::escape_json;
+use crate::escape::{escape, escape_json};
 use core::fmt;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -16,6 +16,12 @@ pub(crate) enum Value {
     List(Vec<Self>),
     #[serde(deserialize_with = "fields")]
     Map(Vec<(String, Self)>),
+    /// A text with a comment behind it, where the document's style has room for one.
+    #[serde(skip)]
+    Noted(String, String),
+    /// What stands on one line, as YAML has it.
+    #[serde(skip)]
+    OnOneLine(Box<Self>),
 }
 
 /// The fields of a mapping in their order.
@@ -50,9 +56,28 @@ impl Value {
         Self::List(texts.into_iter().map(|text| Self::Text(text.into())).collect())
     }
 
+    /// The same on one line.
+    pub(crate) fn on_one_line(self) -> Self {
+        Self::OnOneLine(Box::new(self))
+    }
+
     /// On one line, as JSON, which is YAML too.
     pub(crate) fn inline(&self) -> String {
         escape_json(&serde_json::to_string(self).unwrap_or_default())
+    }
+
+    /// On one line, as YAML: quotes only where they are needed.
+    fn flow(&self) -> String {
+        match self {
+            Self::List(items) => format!("[{}]", items.iter().map(Self::flow).collect::<Vec<_>>().join(", ")),
+            Self::Map(fields) => {
+                let field = |(name, value): &(String, Self)| format!("{}: {}", scalar(name), value.flow());
+                format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+            }
+            Self::Text(text) | Self::Noted(text, _) => scalar(text),
+            Self::OnOneLine(value) => value.flow(),
+            Self::Null | Self::Bool(_) | Self::Number(_) => self.inline(),
+        }
     }
 
     /// The lines of a field with this value, in block style.
@@ -80,6 +105,8 @@ impl Value {
                 }
             }
             Self::Text(text) => out.extend([" ", &scalar(text)]),
+            Self::Noted(text, note) => out.extend([" ", &scalar(text), " # ", &escape(note).to_string()]),
+            Self::OnOneLine(value) => out.extend([" ", &value.flow()]),
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::List(_) | Self::Map(_) => {
                 out.extend([" ", &self.inline()]);
             }
@@ -99,7 +126,8 @@ impl Value {
                     value.write_field(name, at, out);
                 }
             }
-            Self::Text(text) => out.push_str(&scalar(text)),
+            Self::Noted(text, note) => out.extend([&scalar(text), " # ", &escape(note).to_string()]),
+            Self::Text(_) | Self::OnOneLine(_) => out.push_str(&self.flow()),
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::List(_) | Self::Map(_) => {
                 out.push_str(&self.inline());
             }
@@ -139,7 +167,8 @@ impl Serialize for Value {
             Self::Null => serializer.serialize_unit(),
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Number(value) => serializer.serialize_u64(*value),
-            Self::Text(text) => serializer.serialize_str(text),
+            Self::Text(text) | Self::Noted(text, _) => serializer.serialize_str(text),
+            Self::OnOneLine(value) => value.serialize(serializer),
             Self::List(items) => serializer.collect_seq(items),
             Self::Map(fields) => {
                 let mut map = serializer.serialize_map(Some(fields.len()))?;
@@ -178,7 +207,7 @@ impl From<bool> for Value {
 
 /// A text as YAML reads it back everywhere: plain where nothing in it means anything, and else quoted
 /// as in JSON, with all escaped that a terminal would obey or hide.
-pub(crate) fn scalar(text: &str) -> String {
+fn scalar(text: &str) -> String {
     let digest =
         text.strip_prefix("sha256:").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
@@ -188,4 +217,24 @@ pub(crate) fn scalar(text: &str) -> String {
         return text.into();
     }
     escape_json(&serde_json::to_string(text).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Kind, Node};
+    use super::*;
+
+    #[test]
+    fn a_text_of_any_character_reads_back_as_it_was() {
+        let printable = |character| matches!(character, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..);
+        let all: Vec<char> = ('\0'..=char::MAX).collect();
+        // In pieces, since a text of all would say of none that it does not read.
+        for characters in all.chunks(64) {
+            let text: String = characters.iter().collect();
+            let written = scalar(&text);
+            assert!(written.chars().all(printable), "{written}");
+            let read = Node::read(&written).unwrap().unwrap();
+            assert!(matches!(&read.kind, Kind::Scalar { text: read, .. } if *read == text), "{written}");
+        }
+    }
 }

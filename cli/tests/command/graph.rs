@@ -197,3 +197,15 @@ fn a_drawing_is_written_whole_beside_a_word_about_it() {
     assert_eq!(place.run(&["graph", "--format", "mermaid", "empty.log"]).out, "flowchart LR\n");
     place.run(&["graph", "missing.log"]).refused();
 }
+
+#[test]
+fn a_drawing_takes_no_log_s_place() {
+    let place = logged();
+    let log = place.read("pod-a.log");
+    place.write("pod-b.log", log.as_bytes());
+    for read in ["pod-a.log", "pod-b.log"] {
+        let ran = place.run(&["graph", "--out", "pod-a.log", read]);
+        assert!(ran.refused().starts_with("pod-a.log: is "), "{ran:?}");
+    }
+    assert_eq!(place.read("pod-a.log"), log);
+}

@@ -5,6 +5,7 @@ use crate::logs::{access_log, later, record, unidentified, unmatched};
 use crate::place::Place;
 use crate::policy::shop;
 use crate::skip::skip;
+use procgate_identity::UnixNanos;
 use procgate_policy::Record;
 use std::process::Command;
 
@@ -28,6 +29,8 @@ fn duckdb_makes_a_summary_of_which_the_same_is_learnt() {
     records.extend([record(), later(unidentified(), 7_200), plain, Record { labels, ..unmatched() }]);
     // With the others of its flow it would be one line, which lies ahead for its sake and teaches nothing.
     records.push(later(record(), A_CENTURY));
+    records.push(Record { time: UnixNanos(10), ..record() });
+    records.push(Record { time: UnixNanos(record().time.0 + 3_599_900_000_000), ..record() });
     place.write("logs/a.log", access_log(&records).as_bytes());
     place.write("logs/b.log", (access_log(&records[1..]) + "{\"procgate\":null}\n").as_bytes());
 

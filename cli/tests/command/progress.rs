@@ -84,7 +84,8 @@ fn so_it_is_where_summaries_are_combined() {
         }
     };
     let line = ["policy", "learn", "--combine", "--partial", "all.ndjson", "-"];
-    watched(&place, &line, feed, "200 lines of summaries in ");
+    // A summary of one record has a line for its flow, and one for its hour.
+    watched(&place, &line, feed, "400 lines of summaries in ");
 }
 
 #[test]

@@ -64,7 +64,8 @@ kinds! {
     AnyToAnyService, "any-to-any-service", Warning, "Every recognised process may reach every destination, by some ports, methods or paths.";
     AnyDestinationService, "any-destination-service", Note, "A process may reach every destination, by some ports, methods or paths.";
     AnyHost, "any-host", Danger, "A destination is any host at all.";
-    WideHost, "wide-host", Warning, "A destination has domains that belong to strangers.";
+    WideHost, "wide-host", Warning, "A destination has domains with names of strangers, or all namespaces of a cluster.";
+    WholeNamespace, "whole-namespace", Note, "A destination has all services of a namespace.";
     AnyAddress, "any-address", Danger, "A destination is every address of a family.";
     WideRange, "wide-range", Warning, "A destination has more addresses than any one network.";
     EveryPort, "every-port", Note, "The ports of a rule leave none out.";

@@ -14,6 +14,7 @@ mod parts;
 mod places;
 mod plaintext;
 mod reach;
+mod realm;
 mod resolved;
 mod rules;
 mod seen;
@@ -22,6 +23,7 @@ mod things;
 mod wide;
 
 pub use id::{LintId, Severity};
+pub use realm::Realm;
 pub use seen::Seen;
 
 use crate::model::Model;
@@ -59,9 +61,9 @@ pub struct Circumstances<'a> {
     pub now: Option<UnixSeconds>,
     /// What was decided under this policy: without it nothing is said about use.
     pub seen: Option<&'a Seen>,
-    /// Whether anybody may register a name below a domain: without it nothing is said about such domains. Who knows
+    /// Whether strangers may have names below a domain: without it nothing is said about such domains. Who knows
     /// the public suffixes knows ten thousand, and another set each month.
-    pub is_public_suffix: Option<fn(&str) -> bool>,
+    pub is_shared: Option<fn(&str) -> bool>,
 }
 
 /// Looks through a policy, `model` being what `raw` was checked to mean: rules first, then processes,
@@ -92,7 +94,7 @@ pub fn lint(raw: &RawPolicy, model: &Model, circumstances: Circumstances<'_>) ->
         seen.digests(model, &mut found);
     }
     things::destinations(model, reach, &mut found);
-    places::destinations(model, circumstances.is_public_suffix, &mut found);
+    places::destinations(model, circumstances.is_shared, &mut found);
     overlap::destinations(model, &mut found);
     keys::keys(model, circumstances.now, &mut found);
     suppress::apply(raw, found.list)

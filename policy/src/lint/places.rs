@@ -1,7 +1,7 @@
 //! Destinations that are everywhere, or nearly.
 
 use super::parts::adds_up;
-use super::{Findings, LintId};
+use super::{Findings, LintId, Realm};
 use crate::model::{Model, NamedDestination};
 use crate::pattern::{Cidr, HostPattern};
 use core::net::IpAddr;
@@ -11,7 +11,7 @@ use core::net::IpAddr;
 const LEAST: [(Cidr, u8); 2] = [(Cidr::EVERY_V4, 8), (Cidr::EVERY_V6, 16)];
 
 /// Looks for them.
-pub(super) fn destinations(model: &Model, is_public_suffix: Option<fn(&str) -> bool>, found: &mut Findings) {
+pub(super) fn destinations(model: &Model, is_shared: Option<fn(&str) -> bool>, found: &mut Findings) {
     for (place, destination) in model.destinations.iter().enumerate() {
         let path = format!("destinations[{place}]");
         for (index, host) in destination.hosts.iter().enumerate() {
@@ -21,20 +21,35 @@ pub(super) fn destinations(model: &Model, is_public_suffix: Option<fn(&str) -> b
                     let fix = "name the hosts, or their domain as *.domain";
                     found.add(LintId::AnyHost, path, "any host at all, whatever a client writes", fix);
                 }
-                HostPattern::Below(domain) if is_public_suffix.is_some_and(|is_one| is_one(domain)) => {
-                    let problem = format!("anybody may register a name below {domain}");
-                    found.add(
-                        LintId::WideHost,
-                        path,
-                        problem,
-                        "name the hosts, or the domains that are meant",
-                    );
+                HostPattern::Below(domain) => {
+                    let is_shared = is_shared.is_some_and(|is_shared| is_shared(domain));
+                    if let Some((id, problem, fix)) = width(domain, is_shared) {
+                        found.add(id, path, problem, fix);
+                    }
                 }
-                HostPattern::Exact(_) | HostPattern::Below(_) => {}
+                HostPattern::Exact(_) => {}
             }
         }
         LEAST.into_iter().for_each(|(family, least)| ranges(destination, &path, family, least, found));
     }
+}
+
+/// What is below a domain that is more than anybody has in mind.
+fn width(domain: &str, is_shared: bool) -> Option<(LintId, String, &'static str)> {
+    if is_shared {
+        let problem = format!("strangers may have names below {domain}");
+        return Some((LintId::WideHost, problem, "name the hosts, or the domains that are meant"));
+    }
+    Some(match Realm::below(domain)? {
+        Realm::Cluster => {
+            let problem = format!("all namespaces of a cluster are below {domain}");
+            (LintId::WideHost, problem, "name the services that are meant")
+        }
+        Realm::Namespace => {
+            let problem = format!("all services of a namespace are below {domain}, those to come as well");
+            (LintId::WholeNamespace, problem, "name the services that are meant")
+        }
+    })
 }
 
 fn ranges(destination: &NamedDestination, path: &str, family: Cidr, least: u8, found: &mut Findings) {

@@ -69,7 +69,8 @@ fn labels<'f>(
     found
 }
 
-fn ends(rule: &RawRule) -> Option<(&str, &str)> {
+/// The process and the destination that a proposed rule is about.
+pub(super) fn ends(rule: &RawRule) -> Option<(&str, &str)> {
     let Some(RawFrom::Selected(from)) = &rule.from else { return None };
     Some((from.names.first()?, rule.to.as_ref()?.selector.names.first()?))
 }

@@ -1,184 +1,101 @@
 //! A proposal put into the policy's own text: what people wrote there stays, to the letter.
 
-use super::proposal::Proposal;
+use super::baseline::ends;
+use super::programs::Addition;
+use super::proposal::{Proposal, Proposed};
 use super::told::Told;
 use crate::failure::Problem;
-use crate::yaml::scalar;
-use procgate_policy::{RawDestination, RawPolicy, RawPort, RawProcess, RawRule, RawSelector};
-use std::str::FromStr as _;
-use yaml_edit::{Document, Mapping, Sequence};
+use crate::policy::document::as_written;
+use crate::yaml::{Edit, Node, Path, Value, edited};
+use procgate_policy::{Mistake, Mistakes};
+use serde::Serialize;
+use std::collections::BTreeMap;
 
-/// The policy's text with the proposal in it. Before it is given out it is read again: it has to be
+/// The text of the policy of this file with the proposal in it. Before it is given out it is read again: it has to be
 /// exactly the policy that was meant, whatever the text looked like before.
-pub(super) fn write(text: &str, is_json: bool, proposal: &Proposal) -> Result<String, Problem> {
-    let whole = proposal.whole();
-    if is_json {
-        return serde_json::to_string_pretty(&whole).map(|text| text + "\n").map_err(Problem::new);
-    }
-    let written = edit(text, proposal)?;
-    match RawPolicy::from_yaml(written.as_bytes()) {
-        Ok(read) if read == whole => Ok(written),
-        Ok(_) | Err(_) => Err(unsuited("does not read as it was meant once it is changed")),
+pub(super) fn write(file: &std::path::Path, text: &str, proposal: &Proposal) -> Result<String, Problem> {
+    let read = Node::read(text).map_err(|fault| fault.problem)?;
+    let root = read.ok_or_else(|| Problem::new("has nothing in it").next("give a policy"))?;
+    let written = edited(text, &root, &edits(&root, proposal))?;
+    match as_written(written.as_bytes(), file) {
+        Ok(read) if read == proposal.whole() => Ok(written),
+        Ok(_) => Err(Problem::new("would not read as it is meant once it is changed")
+            .next("write it out, without anchors, aliases, tags and merged keys")),
+        Err(mistakes) => Err(refused(proposal, &mistakes)),
     }
 }
 
-fn unsuited(what: &str) -> Problem {
-    Problem::new(format!("the policy's text {what}"))
-        .next("write it and its lists in block style, each item beginning with '-' on a line of its own")
-}
-
-fn edit(text: &str, proposal: &Proposal) -> Result<String, Problem> {
-    let document =
-        Document::from_str(text).map_err(|error| unsuited(&format!("cannot be edited ({error})")))?;
-    let policy = document.as_mapping().ok_or_else(|| unsuited("is no mapping"))?;
-    if policy.is_flow_style() {
-        return Err(unsuited("is written in braces, in which no item can have its evidence behind it"));
-    }
-    // To count through the list for each digest would take longer than to add it.
-    let processes = list(&policy, "processes");
-    let processes: Vec<_> = processes.iter().flat_map(Sequence::values).collect();
-    for addition in &proposal.additions {
-        let digest = addition.digest.to_string();
-        processes
-            .get(addition.process)
-            .and_then(|process| list(process.as_mapping()?, addition.field))
-            .ok_or_else(|| unsuited("has a process whose digests cannot be added to"))?
-            .push(digest.as_str());
-    }
-    let noted = |told: Option<String>| told.map(|told| format!(" # {told}")).unwrap_or_default();
-    let processes = proposal.processes.iter().map(|proposed| {
-        item(&proposed.item.name, &noted(Some(Told::of(proposed).to_string())), &process(&proposed.item))
-    });
-    let destinations = proposal.destinations.iter();
-    let destinations = destinations.map(|item_| item(&item_.name, "", &destination(item_)));
-    let rules = proposal.rules.iter().map(|proposed| {
-        item(&proposed.item.name, &noted(Some(Told::of(proposed).to_string())), &rule(&proposed.item))
-    });
-    let lists: [(&str, Vec<String>); 3] = [
-        ("processes", processes.collect()),
-        ("destinations", destinations.collect()),
-        ("rules", rules.collect()),
-    ];
-    let lists = lists.into_iter().filter(|(_, items)| !items.is_empty());
-    let lists: Vec<_> = lists
-        .map(|(name, items)| Ok((begin(&policy, name, text)?, items)))
-        .collect::<Result<_, Problem>>()?;
-    Ok(fill(&document.to_string(), &lists))
-}
-
-/// Puts a mark where a list goes on, and begins one that is missing or empty. Each change of the document costs as much
-/// as its list is long, so that all items, one by one, would take minutes.
-fn begin(policy: &Mapping, name: &str, text: &str) -> Result<String, Problem> {
-    let mark = format!("procgate-goes-on-with-{name}");
-    let broken = || unsuited("has a list that cannot be added to");
-    if text.contains(&mark) {
-        return Err(broken());
-    }
-    match list(policy, name).filter(|list| !list.is_empty()) {
-        Some(list) if list.is_flow_style() => {
-            return Err(unsuited("has a list in brackets, in which no item can have its evidence behind it"));
-        }
-        Some(list) => list.push(mark.as_str()),
-        None => {
-            let first = Document::from_str(&format!("- {mark}\n")).map_err(|_| broken())?;
-            policy.set(name, first.as_sequence().ok_or_else(broken)?);
-        }
-    }
-    Ok(mark)
-}
-
-/// The text with these items in place of the lines that are a mark.
-fn fill(text: &str, lists: &[(String, Vec<String>)]) -> String {
-    let mut filled = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        let marked = line.trim().strip_prefix("- ");
-        match lists.iter().find(|(mark, _)| marked == Some(mark)) {
-            None => filled.push_str(line),
-            Some((_, items)) => {
-                let indent: String = line.chars().take_while(|letter| *letter == ' ').collect();
-                for item in items {
-                    for (number, part) in item.lines().enumerate() {
-                        let dash = if number == 0 { "- " } else { "  " };
-                        [indent.as_str(), dash, part, "\n"].iter().for_each(|text| filled.push_str(text));
-                    }
-                }
-            }
-        }
-    }
-    filled
-}
-
-fn list(mapping: &Mapping, name: &str) -> Option<Sequence> {
-    mapping.get_sequence(name)
-}
-
-/// An item whose name has the evidence behind it.
-fn item(name: &str, comment: &str, lines: &[String]) -> String {
-    format!("name: {}{comment}\n{}\n", scalar(name), lines.join("\n"))
-}
-
-fn process(process: &RawProcess) -> Vec<String> {
-    let texts = [
-        ("container", &process.container),
-        ("namespace", &process.namespace),
-        ("serviceAccount", &process.service_account),
-    ];
-    let mut lines: Vec<String> = texts.into_iter().filter_map(|(name, text)| field(name, text)).collect();
-    for (name, digests) in [("exe", &process.exe), ("code", &process.code), ("script", &process.script)] {
-        let texts: Vec<String> = digests.iter().map(ToString::to_string).collect();
-        lines.extend(texts_field(name, &texts));
-    }
-    lines.extend(field("path", &process.path));
-    lines
-}
-
-fn destination(destination: &RawDestination) -> Vec<String> {
-    let mut lines: Vec<String> = texts_field("hosts", &destination.hosts).into_iter().collect();
-    lines.extend(texts_field("cidrs", &destination.cidrs));
-    if !destination.labels.is_empty() {
-        let labels = destination.labels.iter();
-        let pairs = labels.map(|(name, value)| format!("{}: {}", scalar(name), scalar(value)));
-        lines.push(format!("labels: {{{}}}", pairs.collect::<Vec<_>>().join(", ")));
-    }
-    lines
-}
-
-fn rule(rule: &RawRule) -> Vec<String> {
-    let mut lines = vec![format!("{}:", rule.effect.code())];
-    if let Some(procgate_policy::RawFrom::Selected(from)) = &rule.from {
-        lines.push(format!("  from: {{{}}}", selector("process", from).join(", ")));
-    }
-    if let Some(to) = &rule.to {
-        let mut parts = selector("destination", &to.selector);
-        let port = |port: &RawPort| match port {
-            RawPort::One(port) => port.to_string(),
-            RawPort::Range(range) => scalar(range),
-        };
-        if !to.ports.is_empty() {
-            parts.push(format!("ports: [{}]", to.ports.iter().map(port).collect::<Vec<_>>().join(", ")));
-        }
-        parts.extend(texts_field("methods", &to.methods));
-        parts.extend(texts_field("paths", &to.paths));
-        lines.push(format!("  to: {{{}}}", parts.join(", ")));
-    }
-    lines
-}
-
-fn selector(kind: &str, selector: &RawSelector) -> Vec<String> {
-    let mut parts: Vec<String> = match selector.names.as_slice() {
-        [] => Vec::new(),
-        [name] => vec![format!("{kind}: {}", scalar(name))],
-        names => texts_field(kind, names).into_iter().collect(),
+/// What is added is right by itself, but with the rest of its list, or with the whole policy, it may be too much.
+fn refused(proposal: &Proposal, mistakes: &Mistakes) -> Problem {
+    let of_whole = mistakes.as_slice().first().filter(|mistake| mistake.path.is_empty());
+    let Some(Mistake { problem, remedy, .. }) = of_whole else {
+        let first = mistakes.as_slice().first().map(ToString::to_string).unwrap_or_default();
+        return Problem::new(format!("cannot take what is to be added: {first}"));
     };
-    parts.extend(field("same", &selector.same));
-    parts
+    let mut rules: BTreeMap<&str, usize> = BTreeMap::new();
+    for (process, _) in proposal.rules.iter().filter_map(|proposed| ends(&proposed.item)) {
+        let count = rules.entry(process).or_default();
+        *count = count.saturating_add(1);
+    }
+    let (process, most) = rules.into_iter().max_by_key(|(_, count)| *count).unwrap_or_default();
+    let all = proposal.rules.len();
+    Problem::new(format!(
+        "would be too large with {all} rules more, {most} of them for {process}: {problem} ({remedy})"
+    ))
+    .next(format!(
+        "write a rule for {process} that is as wide as is meant, which learning leaves alone then, or leave its logs out"
+    ))
 }
 
-fn field(name: &str, text: &Option<String>) -> Option<String> {
-    text.as_ref().map(|text| format!("{name}: {}", scalar(text)))
+/// What is to be added where.
+fn edits(root: &Node<'_>, proposal: &Proposal) -> Vec<Edit> {
+    let mut digests: BTreeMap<Path, Vec<Value>> = BTreeMap::new();
+    for proposed in &proposal.additions {
+        let Addition { process, field, digest } = &proposed.item;
+        let list = Path::default().field("processes").item(*process).field(field);
+        digests.entry(list).or_default().push(match proposed.evidence.count {
+            0 => digest.to_string().into(),
+            _ => Value::Noted(digest.to_string(), Told::of(proposed).to_string()),
+        });
+    }
+    let lists = [
+        ("processes", proposal.processes.iter().map(noted_item).collect()),
+        ("destinations", proposal.destinations.iter().map(|item| as_value(item, None)).collect()),
+        ("rules", proposal.rules.iter().map(noted_item).collect()),
+    ];
+    let lists = lists.into_iter().filter(|(_, items): &(_, Vec<Value>)| !items.is_empty());
+    let appended = digests.into_iter().map(|(list, digests)| Edit::Append(list, digests));
+    appended.chain(lists.map(|(name, items)| longer(root, name, items))).collect()
 }
 
-fn texts_field(name: &str, texts: &[String]) -> Option<String> {
-    let listed: Vec<String> = texts.iter().map(|text| scalar(text)).collect();
-    (!listed.is_empty()).then(|| format!("{name}: [{}]", listed.join(", ")))
+/// A list with these items behind those that it has, if there is one yet.
+fn longer(root: &Node<'_>, name: &str, items: Vec<Value>) -> Edit {
+    let path = Path::default().named(name);
+    match root.get(name) {
+        Some(list) if list.is_null() || list.is_empty() => Edit::Replace(path, Value::List(items)),
+        Some(_) => Edit::Append(path, items),
+        None => Edit::Add(Path::default(), name.into(), Value::List(items)),
+    }
+}
+
+fn noted_item<T: Serialize>(proposed: &Proposed<T>) -> Value {
+    as_value(&proposed.item, Some(Told::of(proposed).to_string()))
+}
+
+/// An item of which each field has a line, and what a rule allows one for each side. The evidence is behind its name.
+fn as_value(item: &impl Serialize, evidence: Option<String>) -> Value {
+    // Of texts and numbers, JSON can always be made, and read back.
+    let text = serde_json::to_string(item).unwrap_or_default();
+    let Ok(Value::Map(fields)) = serde_json::from_str(&text) else { return Value::Null };
+    let field = |(name, value): (String, Value)| {
+        let value = match (value, &evidence) {
+            (Value::Text(text), Some(evidence)) if name == "name" => Value::Noted(text, evidence.clone()),
+            (Value::Map(sides), _) if name == "allow" => {
+                Value::Map(sides.into_iter().map(|(name, side)| (name, side.on_one_line())).collect())
+            }
+            (value, _) => value.on_one_line(),
+        };
+        (name, value)
+    };
+    Value::Map(fields.into_iter().map(field).collect())
 }

@@ -3,34 +3,19 @@
 //! Taking two of these together is associative and commutative, and takes a bounded amount of memory:
 //! so logs may be summarised piece by piece, anywhere, and the pieces put together in any order.
 
-use procgate_identity::{Digest, UnixNanos};
-use std::rc::Rc;
+use super::pods::{Pod, Pods};
+use procgate_identity::UnixNanos;
 
-/// Pods that are known by name of one flow. Of more, those with the least hashes are kept, from which
-/// the number of all follows within an eighth or so.
-const MAX_PODS: usize = 64;
-/// Hours that are counted one by one, back from the last one: a day, and the one that has begun.
-pub(super) const HOURS: u64 = 24;
-const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
+/// Hours of the last day of the logs, of which it is told how settled the picture was.
+pub(super) const DAY: u64 = 24;
+/// Hours that are counted one by one, back from the last one: that day, and the one before it, in which something was
+/// new for whoever looked a day earlier.
+const HOURS: u64 = 2 * DAY;
+pub(super) const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
 
 /// The hour of a time, since 1970.
 pub(super) const fn hour(time: UnixNanos) -> u64 {
     time.0.saturating_div(NANOS_PER_HOUR)
-}
-
-/// A pod by its name and a hash of it that is the same everywhere.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Pod {
-    hash: u64,
-    pub(super) name: Rc<str>,
-}
-
-impl Pod {
-    pub(super) fn new(name: &str) -> Self {
-        let digest = Digest::of(name.as_bytes());
-        let hash = digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        Self { hash, name: name.into() }
-    }
 }
 
 /// What was seen of one thing.
@@ -116,36 +101,36 @@ impl Evidence {
         let counts = self.hours.0.iter().filter(|(at, _)| *at >= hour).map(|(_, count)| *count);
         counts.fold(0, u64::saturating_add)
     }
-}
 
-/// The pods with the least hashes, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Pods {
-    kept: Vec<Pod>,
-    many: bool,
-}
-
-impl Pods {
-    fn add(&mut self, pod: &Pod) {
-        let Err(place) = self.kept.binary_search(pod) else { return };
-        if place < MAX_PODS {
-            self.kept.insert(place, pod.clone());
-        } else {
-            self.many = true;
-        }
-        if self.kept.len() > MAX_PODS {
-            self.kept.truncate(MAX_PODS);
-            self.many = true;
-        }
+    /// How often before this hour. Of one that is more than [`HOURS`] back it is known only whether at all; then what
+    /// came between counts, too.
+    pub(super) fn count_before(&self, before: u64) -> u64 {
+        let any = self.count > 0 && hour(self.first) < before;
+        if any { self.count.saturating_sub(self.since(before)).max(1) } else { 0 }
     }
 
-    /// Of hashes spread evenly over 64 bits, the 64th least lies at 64 parts of as many as there are.
-    fn number(&self) -> u64 {
-        let kept = u64::try_from(self.kept.len()).unwrap_or(u64::MAX);
-        let Some(last) = self.kept.last().filter(|_| self.many) else { return kept };
-        let whole = u128::from(kept.saturating_sub(1)) << u64::BITS;
-        let estimate = whole.checked_div(u128::from(last.hash)).unwrap_or_default();
-        u64::try_from(estimate).unwrap_or(u64::MAX).max(kept.saturating_add(1))
+    /// The hour in which it had been seen so many times, or as often as it was at all; the first one, where that is more
+    /// than [`HOURS`] back. A single record, whose clock may have been wrong, makes nothing known of old.
+    pub(super) fn known_since(&self, times: u64) -> u64 {
+        let kept = self.hours().fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
+        let mut seen = self.count.saturating_sub(kept);
+        if seen >= times {
+            return hour(self.first);
+        }
+        let mut hours = self.hours();
+        let known = hours.find(|(_, count)| {
+            seen = seen.saturating_add(*count);
+            seen >= times
+        });
+        known.map_or(hour(self.last), |(hour, _)| hour)
+    }
+
+    /// What it was when this hour began, if it was anything: in how many pods is not known, so as many as now.
+    pub(super) fn before(&self, before: u64) -> Option<Self> {
+        let count = Some(self.count_before(before)).filter(|count| *count > 0)?;
+        let last = UnixNanos(before.saturating_mul(NANOS_PER_HOUR).saturating_sub(1)).min(self.last);
+        let hours = self.hours().filter(|(at, _)| *at < before).collect();
+        Some(Self { count, last, hours: Hours(hours), ..self.clone() })
     }
 }
 
@@ -201,12 +186,32 @@ mod tests {
     }
 
     #[test]
-    fn only_the_hours_of_the_last_day_are_kept() {
+    fn only_the_hours_of_the_last_two_days_are_kept() {
         let mut evidence = at(100, "p");
-        evidence.add(Seen::Before(&at(130, "p")));
+        evidence.add(Seen::Before(&at(154, "p")));
         evidence.add(Seen::Before(&at(110, "p")));
         evidence.add(Seen::Before(&at(101, "p")));
-        assert_eq!(evidence.hours().collect::<Vec<_>>(), [(110, 1), (130, 1)]);
+        assert_eq!(evidence.hours().collect::<Vec<_>>(), [(110, 1), (154, 1)]);
         assert_eq!((evidence.count, evidence.since(110), evidence.since(111)), (4, 2, 1));
+    }
+
+    #[test]
+    fn known_is_what_was_seen_often_enough_by_then() {
+        let mut evidence = at(100, "p");
+        [200, 202, 203].iter().for_each(|hour| evidence.add(Seen::Before(&at(*hour, "p"))));
+        assert_eq!([1, 2, 3, 4, 5].map(|times| evidence.known_since(times)), [100, 200, 202, 203, 203]);
+    }
+
+    #[test]
+    fn what_was_before_an_hour_is_known_by_what_came_since() {
+        let mut evidence = at(100, "p");
+        for hour in [101, 150, 150, 154] {
+            evidence.add(Seen::Before(&at(hour, "p")));
+        }
+        assert_eq!([100, 101, 150, 151, 200].map(|hour| evidence.count_before(hour)), [0, 2, 2, 4, 5]);
+        let before = evidence.before(151).unwrap();
+        assert_eq!((before.count, before.first, hour(before.last)), (4, evidence.first, 150));
+        assert_eq!(before.before(150).map(|before| before.count), Some(2));
+        assert_eq!(evidence.before(100), None);
     }
 }

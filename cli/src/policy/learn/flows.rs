@@ -3,9 +3,11 @@
 //! Memory goes by distinct flows and not by records: addresses behind a host name are not told apart,
 //! ids in paths are folded, and the number of all flows has a bound.
 
-use super::evidence::{Evidence, Pod, Seen};
+use super::covered::Covered;
+use super::evidence::{Evidence, Seen};
 use super::lesson::{Aside, Lesson};
-use super::paths::{Place, is_mark};
+use super::paths::{Place, is_sayable};
+use super::pods::Pod;
 use crate::records::{Alike, Memo, Speaker, Speakers};
 use core::hash::BuildHasher as _;
 use core::net::IpAddr;
@@ -36,6 +38,8 @@ pub(super) struct Flows {
     pub(super) unverified: BTreeMap<&'static str, Evidence>,
     /// Everything.
     pub(super) all: Evidence,
+    /// The hours of which there are records.
+    pub(super) covered: Covered,
     /// Connections of new flows or identities beyond what is told apart.
     pub(super) beyond: u64,
     flows: u64,
@@ -64,7 +68,7 @@ impl Default for Most {
 
 /// A speaker's way to one place: the paths of the requests with one method, or connections that are no
 /// requests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Route {
     pub(super) speaker: usize,
     pub(super) whereto: Whereto,
@@ -114,6 +118,7 @@ impl Flows {
         seen: Seen<'_>,
     ) -> Option<Way> {
         self.all.add(seen);
+        self.covered.add(seen);
         if let Lesson::Unverified(reason) = lesson {
             self.unverified.entry(reason).or_default().add(seen);
             return None;
@@ -133,6 +138,7 @@ impl Flows {
     /// The same on a way that is known.
     fn add_on(&mut self, Way { speaker, route }: Way, path: Option<Path<'_>>, seen: Seen<'_>) {
         self.all.add(seen);
+        self.covered.add(seen);
         if let Some(evidence) = self.of_speaker.get_mut(speaker) {
             evidence.add(seen);
         }
@@ -181,6 +187,9 @@ impl Flows {
         }
         let path = clear(path, method.is_some())?;
         let port = like.address.map(|address| address.port());
+        if port == Some(0) {
+            return Err(Aside::NoPort);
+        }
         let place = self.route(speaker, (host, address), port, method)?;
         match place.and_then(|place| self.routes.get_mut(place)).zip(place) {
             Some((route, place)) => {
@@ -244,6 +253,20 @@ impl Flows {
         Ok(Some(place))
     }
 
+    /// What was seen before this hour. Folded names stay folded, whenever that was.
+    pub(super) fn before(&self, hour: u64) -> Self {
+        let route = |route: &Route| Some(Route { paths: route.paths.before(hour)?, ..route.clone() });
+        Self {
+            speakers: self.speakers.clone(),
+            of_speaker: self.of_speaker.iter().map(|seen| seen.before(hour).unwrap_or_default()).collect(),
+            strays: self.strays.clone(),
+            routes: self.routes.iter().filter_map(route).collect(),
+            all: self.all.before(hour).unwrap_or_default(),
+            covered: self.covered.before(hour),
+            ..Self::default()
+        }
+    }
+
     /// The speaker of this number.
     pub(super) fn speaker_of(&self, number: usize) -> Option<&Speaker> {
         self.speakers.list().get(number)
@@ -253,16 +276,13 @@ impl Flows {
 /// The path's segments, where the flow is one of HTTP and its path is clear.
 fn clear(path: Option<Path<'_>>, is_http: bool) -> Result<Option<std::borrow::Cow<'_, str>>, Aside> {
     match path {
-        Some(Path::Whole(path)) => Ok(Some(plain_path(path).ok_or(Aside::UnclearPath)?)),
+        Some(Path::Whole(path)) => {
+            Ok(Some(clear_path(path).filter(|path| is_sayable(path)).ok_or(Aside::UnclearPath)?))
+        }
         Some(Path::Folded(path)) => Ok(Some(path.into())),
         None if is_http => Err(Aside::UnclearPath),
         None => Ok(None),
     }
-}
-
-/// The segments behind the first slash, where a pattern can say them: not cut, and without stars.
-fn plain_path(path: &str) -> Option<std::borrow::Cow<'_, str>> {
-    clear_path(path).filter(|path| !path.contains('*') && !path.split('/').any(is_mark))
 }
 
 fn is_method(method: &str) -> bool {

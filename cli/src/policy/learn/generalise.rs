@@ -5,7 +5,8 @@ use super::flows::Whereto;
 use super::paths::{Place, is_mark, is_rest};
 use crate::policy::suffix;
 use core::net::IpAddr;
-use procgate_policy::RawPort;
+use core::ops::RangeInclusive;
+use procgate_policy::lint::Realm;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Hosts under one domain, from which on the domain is proposed: three might be three servers, four
@@ -15,10 +16,8 @@ const MIN_HOSTS: usize = 4;
 const MIN_ADDRESSES: usize = 8;
 /// Path patterns of one method at one place; of more, the largest branches become prefixes.
 const MAX_PATTERNS: usize = 128;
-/// Ports that are listed one by one; more of a dense range become the range.
+/// Ports that are listed one by one; more of a range become the range, if half of it was seen.
 const MAX_LISTED_PORTS: usize = 8;
-/// Ports and ranges of one rule.
-const MAX_PORTS: usize = 256;
 
 /// Where rules lead: a host pattern or an address range, and what it was made from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,15 +49,14 @@ pub(super) fn targets(places: &BTreeSet<Whereto>) -> BTreeMap<Whereto, Target> {
     targets
 }
 
-/// What a place may share with others: the domain above, or the network around. A domain under which
-/// anybody can have a name is none, and no namespace of a cluster, which has services of all kinds.
+/// What a place may share with others: the domain above, or the network around. A domain below which
+/// strangers may have names is none, and no namespace of a cluster, which has services of all kinds.
 fn family(place: &Whereto) -> Option<String> {
     match place {
         Whereto::Host(host) => {
             let (_, above) = host.split_once('.').filter(|_| host.parse::<IpAddr>().is_err())?;
-            let in_cluster = above.strip_suffix(".cluster.local").unwrap_or(above).strip_suffix(".svc");
-            let namespace = in_cluster.is_some_and(|rest| !rest.contains('.'));
-            (above.contains('.') && !namespace && !suffix::is_public(above)).then(|| above.into())
+            let is_one = above.contains('.') && Realm::below(above).is_none() && !suffix::is_shared(above);
+            is_one.then(|| above.into())
         }
         Whereto::Address(IpAddr::V4(address)) => {
             let [a, b, c, _] = address.octets();
@@ -125,20 +123,30 @@ fn collapse(mut all: Vec<Pattern>) -> Vec<Pattern> {
     all
 }
 
-/// Ports as a rule lists them.
-pub(super) fn ports(seen: &BTreeSet<u16>) -> Vec<RawPort> {
-    let (Some(first), Some(last)) = (seen.first(), seen.last()) else { return Vec::new() };
-    let span = usize::from(last.saturating_sub(*first)).saturating_add(1);
-    let dense = seen.len() > MAX_LISTED_PORTS && span <= seen.len().saturating_mul(2);
-    if dense || seen.len() > MAX_PORTS {
-        return vec![RawPort::Range(format!("{first}-{last}"))];
+/// Ports, given in their order, as rules list them: one by one, and as ranges where they lie close. Those that do not
+/// are divided where they lie furthest apart, until each part is one or the other.
+pub(super) fn ports(seen: impl Iterator<Item = u16>) -> Vec<RangeInclusive<u16>> {
+    let seen: Vec<u16> = seen.collect();
+    let (mut listed, mut parts) = (Vec::new(), vec![seen.as_slice()]);
+    while let Some(part) = parts.pop() {
+        let (Some(first), Some(last)) = (part.first(), part.last()) else { continue };
+        let span = usize::from(last.saturating_sub(*first)).saturating_add(1);
+        let dense = part.len() > MAX_LISTED_PORTS && span <= part.len().saturating_mul(2);
+        if dense || part.len() == 1 {
+            listed.push(*first..=*last);
+            continue;
+        }
+        let steps = part.iter().zip(part.iter().skip(1)).map(|(one, next)| next.saturating_sub(*one));
+        let widest = steps.max().unwrap_or_default();
+        parts.extend(part.chunk_by(|one, next| next.saturating_sub(*one) < widest));
     }
-    seen.iter().copied().map(RawPort::One).collect()
+    listed.sort_unstable_by_key(|range| *range.start());
+    listed
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::Pod;
+    use super::super::pods::Pod;
     use super::*;
     use procgate_identity::UnixNanos;
 
@@ -170,9 +178,14 @@ mod tests {
 
     #[test]
     fn a_domain_that_strangers_share_is_never_proposed() {
-        for above in
-            ["com", "co.uk", "s3.amazonaws.com", "github.io", "shop.svc.cluster.local", "shop.svc", "shop"]
-        {
+        let shared = ["com", "co.uk", "s3.amazonaws.com", "github.io", "amazonaws.com", "core.windows.net"];
+        let realms = [
+            "shop.svc.cluster.local",
+            "shop.svc.corp.internal",
+            "shop.pod.cluster.local",
+            "svc.cluster.local",
+        ];
+        for above in shared.into_iter().chain(realms).chain(["shop.svc", "shop"]) {
             let hosts: Vec<String> = (0..9).map(|index| format!("h{index}.{above}")).collect();
             let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
             assert_eq!(proposed(&hosts).len(), 9, "{above}");
@@ -189,9 +202,20 @@ mod tests {
 
     #[test]
     fn ports_are_listed_and_a_dense_range_is_a_range() {
-        assert_eq!(ports(&[443, 8443].into()), [RawPort::One(443), RawPort::One(8443)]);
-        assert_eq!(ports(&(30_000..30_040).step_by(2).collect()), [RawPort::Range("30000-30038".into())]);
-        assert!(ports(&BTreeSet::new()).is_empty());
+        let listed = |seen: &[u16]| ports(seen.iter().copied());
+        assert_eq!(listed(&[443, 8443]), [443..=443, 8443..=8443]);
+        assert_eq!(ports((30_000..30_040).step_by(2)), [30_000..=30_038]);
+        assert_eq!(ports(1..=65_535), [1..=65_535]);
+        assert!(listed(&[]).is_empty());
+    }
+
+    #[test]
+    fn ports_that_lie_apart_are_no_range_however_many_they_are() {
+        let sparse: Vec<u16> = (1..65_000).step_by(230).collect();
+        let one_by_one: Vec<_> = sparse.iter().map(|port| *port..=*port).collect();
+        assert_eq!(ports(sparse.into_iter()), one_by_one);
+        let both = [443].into_iter().chain((30_000..30_010).chain([30_013])).chain(50_000..50_010);
+        assert_eq!(ports(both), [443..=443, 30_000..=30_013, 50_000..=50_009]);
     }
 
     #[test]

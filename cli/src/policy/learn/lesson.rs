@@ -8,19 +8,27 @@ pub(super) enum Aside {
     DeniedByRule,
     Refused,
     NoDestination,
+    NoPort,
     UnclearPath,
     UnclearMethod,
 }
 
 impl Aside {
-    const ALL: [Self; 5] =
-        [Self::DeniedByRule, Self::Refused, Self::NoDestination, Self::UnclearPath, Self::UnclearMethod];
+    const ALL: [Self; 6] = [
+        Self::DeniedByRule,
+        Self::Refused,
+        Self::NoDestination,
+        Self::NoPort,
+        Self::UnclearPath,
+        Self::UnclearMethod,
+    ];
 
     pub(super) const fn code(self) -> &'static str {
         match self {
             Self::DeniedByRule => "denied-by-rule",
             Self::Refused => "refused",
             Self::NoDestination => "no-destination",
+            Self::NoPort => "no-port",
             Self::UnclearPath => "unclear-path",
             Self::UnclearMethod => "unclear-method",
         }
@@ -36,6 +44,7 @@ impl Aside {
             Self::DeniedByRule => "denied by a rule: that was somebody's decision",
             Self::Refused => "refused by a policy in force: learn from audit mode",
             Self::NoDestination => "to no host and no address that is known",
+            Self::NoPort => "to port 0, which is none",
             Self::UnclearPath => "with paths that readers could understand differently, or that are too long",
             Self::UnclearMethod => "with methods that no rule can name",
         }

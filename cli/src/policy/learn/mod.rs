@@ -2,39 +2,46 @@
 //!
 //! Logs become flows with their evidence (`flows`, `paths`, `evidence`), or a file of them (`summary`).
 //! Of these, `review` sets apart what a person should look at, `programs` finds the processes,
-//! `proposal` makes the rules, as general as `generalise` lets it, and `document` puts them into the
+//! `proposal` and `rules` make the rest, as general as `generalise` lets them, and `document` puts them into the
 //! policy's own text.
 
 mod baseline;
+mod covered;
 mod document;
 mod evidence;
+mod executables;
 mod flows;
 mod generalise;
 mod judge;
 mod lesson;
+mod merging;
 mod names;
 mod paths;
+mod pods;
 mod programs;
 mod proposal;
 mod report;
 mod review;
 mod row;
+mod rules;
 mod settled;
 mod summary;
 mod told;
 mod unproposed;
 
-use super::document as policy_file;
+use super::document::{self as policy_file, Document};
 use crate::failure::{Failure, Problem};
 use crate::files;
 use crate::records::{LogArgs, Tally};
+use baseline::Baseline;
 use core::ops::ControlFlow;
-use evidence::Pod;
 use flows::Flows;
 use judge::Judge;
+use pods::Pod;
 use procgate_policy::{Policy, RawPolicy};
 pub(super) use programs::Addition;
-use proposal::Proposal;
+use programs::Programs;
+use proposal::{Proposal, Proposed};
 use report::Learnt;
 use review::Bar;
 use std::path::{Path, PathBuf};
@@ -66,7 +73,7 @@ pub(crate) struct Args {
     /// Write the policy with the proposal to this file, which may be the policy itself.
     #[arg(long, value_name = "FILE", requires = "merge")]
     out: Option<PathBuf>,
-    /// Write a summary of the logs to this file instead, to be combined with others.
+    /// Write a summary of the logs to this file instead, a new one or that of a summary, to be combined with others.
     #[arg(long, value_name = "FILE")]
     partial: Option<PathBuf>,
     /// The given files are summaries, not logs.
@@ -75,8 +82,8 @@ pub(crate) struct Args {
     /// An executable seen less often than this is set apart for review.
     #[arg(long, value_name = "COUNT", default_value_t = Bar::default().rare)]
     rare: u64,
-    /// An executable first seen within so many hours before the end of the logs is set apart for review, if
-    /// the logs reach back twice as far.
+    /// An executable that was rare until so many hours before the end of the logs is new, and set apart for review, if
+    /// the logs reach back twice as far; where it replaced another one, however far they reach back.
     #[arg(long, value_name = "HOURS", default_value_t = Bar::default().new_within)]
     new_within: u64,
     /// Propose one rule for all that have the same value of this label, where it explains what was seen.
@@ -86,6 +93,10 @@ pub(crate) struct Args {
 
 /// Learns, and writes what was asked for.
 pub(crate) fn run(args: Args) -> Result<Learnt, Failure> {
+    for (written, option) in [(&args.partial, "--partial"), (&args.out, "--out")] {
+        written.as_deref().map_or(Ok(()), |written| args.logs.spare(written, option))?;
+    }
+    args.partial.as_deref().map_or(Ok(()), summary::spare)?;
     let mut flows = Flows::default();
     let tally = if args.combine { combine(&args.logs, &mut flows)? } else { read(&args.logs, &mut flows)? };
     if let Some(path) = &args.partial {
@@ -109,7 +120,7 @@ fn read(logs: &LogArgs, flows: &mut Flows) -> Result<Tally, Failure> {
         if *pod.name != *entry.pod {
             pod = Pod::new(entry.pod);
         }
-        if !entry.ahead {
+        if !entry.misdated {
             flows.record(&entry.record, entry.alike, &pod);
         }
         Ok(ControlFlow::Continue(()))
@@ -124,14 +135,15 @@ fn combine(summaries: &LogArgs, flows: &mut Flows) -> Result<Tally, Failure> {
 
 /// A policy's text with digests added to its processes.
 pub(super) fn with_digests(
+    file: &Path,
     text: &str,
-    is_json: bool,
     base: &RawPolicy,
     additions: Vec<Addition>,
 ) -> Result<String, Problem> {
     let (processes, destinations, rules) = Default::default();
+    let additions = additions.into_iter().map(Proposed::unseen).collect();
     let proposal = Proposal { base: base.clone(), additions, processes, destinations, rules };
-    document::write(text, is_json, &proposal)
+    document::write(file, text, &proposal).map_err(|problem| problem.in_file(file))
 }
 
 fn propose(
@@ -142,31 +154,47 @@ fn propose(
     tally: Tally,
 ) -> Result<Learnt, Failure> {
     let text = files::read_text(path)?;
-    let is_json = policy_file::is_json(text.as_bytes(), path);
     let base = policy_file::of_text(text.as_bytes(), path)?;
-    let mut doubts = review::doubts(flows, bar);
-    let programs = programs::find(flows, &mut doubts, &base.raw, &base.policy)?;
-    let names = programs.names.clone();
-    let mut proposal = proposal::make(flows, &base.raw, programs)?;
-    let baselines = baseline::find(flows, &names, &proposal);
-    if let Some(label) = label {
-        let chosen = baselines.iter().find(|baseline| baseline.label() == label).ok_or_else(|| {
-            let problem =
-                Problem::new(format!("the label {label} does not explain what was seen")).at("--baseline");
-            problem.next("leave it out, or name a label that the report names")
-        })?;
-        baseline::apply(chosen, &mut proposal);
+    let draft = Draft::of(flows, bar, &base, label)?;
+    if let Some(label) = label.filter(|_| !draft.has_baseline) {
+        let problem =
+            Problem::new(format!("the label {label} does not explain what was seen")).at("--baseline");
+        return Err(problem.next("leave it out, or name a label that the report names").into());
     }
-    let written = document::write(&text, is_json, &proposal).map_err(|problem| problem.in_file(path))?;
-    let whole = Policy::new(&proposal.whole()).map_err(Problem::new)?;
+    let written = document::write(path, &text, &draft.proposal).map_err(|problem| problem.in_file(path))?;
+    let last_day = settled::last_day(flows);
+    let earlier = Draft::of(&flows.before(last_day), bar, &base, label)?.policy()?;
+    let whole = draft.policy()?;
     let judge = Judge::under(&whole, flows)?;
-    Ok(report::of(report::Parts {
-        flows,
-        proposal: &proposal,
-        doubts: &doubts,
-        judge: &judge,
-        baselines,
-        written,
-        tally,
-    }))
+    let settled = settled::of(flows, last_day, bar, &judge, &Judge::under(&earlier, flows)?);
+    Ok(report::of(report::Parts { flows, draft, judge: &judge, settled, written, tally }))
+}
+
+/// What is made of flows.
+#[derive(Debug)]
+struct Draft {
+    programs: Programs,
+    proposal: Proposal,
+    baselines: Vec<Baseline>,
+    /// Whether the rules are those of the baseline that was asked for.
+    has_baseline: bool,
+}
+
+impl Draft {
+    fn of(flows: &Flows, bar: Bar, base: &Document, label: Option<&str>) -> Result<Self, Problem> {
+        let programs = programs::find(flows, bar, &base.raw, &base.policy)?;
+        let mut proposal = proposal::make(flows, &base.raw, &programs)?;
+        let baselines = baseline::find(flows, &programs.names, &proposal);
+        let chosen = baselines.iter().find(|baseline| Some(baseline.label()) == label);
+        let has_baseline = chosen.is_some();
+        if let Some(chosen) = chosen {
+            baseline::apply(chosen, &mut proposal);
+        }
+        Ok(Self { programs, proposal, baselines, has_baseline })
+    }
+
+    /// The policy with what is proposed.
+    fn policy(&self) -> Result<Policy, Problem> {
+        Policy::new(&self.proposal.whole()).map_err(Problem::new)
+    }
 }

@@ -5,6 +5,7 @@
 
 use super::evidence::{Evidence, Seen};
 use hashbrown::HashMap;
+use procgate_policy::{MAX_TEXT, clear_path};
 
 /// Names at one place of a path that are told apart: large APIs have some dozens of resources below one.
 /// More are names of things, as ids are, and become a star.
@@ -129,6 +130,22 @@ impl Place {
         }
     }
 
+    /// What was there before this hour, if there was anything.
+    pub(super) fn before(&self, hour: u64) -> Option<Self> {
+        let cut = |evidence: &Option<Evidence>| evidence.as_ref().and_then(|evidence| evidence.before(hour));
+        let names = self.names.iter().filter_map(|(name, place)| Some((name.clone(), place.before(hour)?)));
+        let before = Self {
+            ends: cut(&self.ends),
+            rest: cut(&self.rest),
+            names: names.collect(),
+            id: self.id.clone(),
+            any: self.any.as_ref().and_then(|any| any.before(hour)).map(Box::new),
+            folded: self.folded,
+        };
+        let any = before.ends.is_some() || before.rest.is_some() || before.any.is_some();
+        (any || !before.names.is_empty()).then_some(before)
+    }
+
     /// Every path, as a summary tells it: what was folded as marks.
     pub(super) fn each(&self, prefix: &mut Vec<String>, visit: &mut impl FnMut(&[String], &Evidence)) {
         if let Some(ends) = &self.ends {
@@ -163,6 +180,22 @@ pub(super) fn is_rest(segment: &str) -> bool {
     segment == REST
 }
 
+/// Whether [`Place::each`] could tell a path so: with marks in the place of names.
+pub(super) fn is_told(path: &str) -> bool {
+    let before_rest = path.strip_suffix(REST).filter(|before| before.is_empty() || before.ends_with('/'));
+    let names = before_rest.map_or_else(|| path.into(), |before| format!("{before}1"));
+    let name = |segment| if matches!(segment, ID | ANY) { "1" } else { segment };
+    let plain: Vec<&str> = names.split('/').map(name).collect();
+    let plain = format!("/{}", plain.join("/"));
+    // What is cut off of a request's path is in no clear one.
+    clear_path(&plain).is_some_and(|path| is_sayable(&path)) && !plain.contains(['?', '#'])
+}
+
+/// Whether a pattern can say the segments of a clear path.
+pub(super) fn is_sayable(path: &str) -> bool {
+    path.len() < MAX_TEXT && !path.contains('*')
+}
+
 fn note(evidence: &mut Option<Evidence>, seen: Seen<'_>) -> bool {
     let new = evidence.is_none();
     evidence.get_or_insert_default().add(seen);
@@ -183,7 +216,7 @@ fn looks_like_id(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::Pod;
+    use super::super::pods::Pod;
     use super::*;
     use procgate_identity::UnixNanos;
 
@@ -234,6 +267,30 @@ mod tests {
         let deep = "a/".repeat(MAX_DEPTH);
         let expected = format!("{}\\rest 2", "a/".repeat(MAX_DEPTH));
         assert_eq!(shown(&tree(&[&format!("{deep}b"), &format!("{deep}c/d")])), [expected]);
+    }
+
+    #[test]
+    fn a_path_is_told_in_clear_names_and_in_marks() {
+        for path in ["", "a", "a/", "a/\\id/b", "\\any", "\\rest", "a/\\rest", "\\id/\\rest"] {
+            assert!(is_told(path), "{path}");
+        }
+        let long = "x".repeat(MAX_TEXT);
+        for path in [
+            "*",
+            "**",
+            "a/*",
+            "\\foo",
+            "a\\rest",
+            "\\rest/x",
+            "a//\\rest",
+            "../x",
+            "%2f",
+            "a?b",
+            "a b",
+            &long,
+        ] {
+            assert!(!is_told(path), "{path}");
+        }
     }
 
     #[test]

@@ -1,13 +1,18 @@
-//! Which process of the policy each speaker is, or becomes.
+//! Which process of the policy each executable is, or becomes.
 
+use super::evidence::{Evidence, Seen};
+use super::executables::{self, Executable};
 use super::flows::Flows;
+use super::merging::{Apart, alone, lacking, list, merged, takes_in};
 use super::names::Names;
-use super::review::Doubt;
+use super::proposal::Proposed;
+use super::review::{self, Bar, Doubt};
 use crate::failure::Problem;
 use crate::policy::spoken;
 use crate::records::Speaker;
-use procgate_identity::{RefusalReason, Subject};
+use procgate_identity::{Digest, RefusalReason};
 use procgate_policy::{Destination, Policy, RawPolicy, RawProcess, Reason};
+use std::collections::BTreeSet;
 
 /// A digest that a process of the policy lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,155 +21,204 @@ pub(in crate::policy) struct Addition {
     pub(in crate::policy) process: usize,
     /// `exe`, `code` or `script`.
     pub(in crate::policy) field: &'static str,
-    pub(in crate::policy) digest: procgate_identity::Digest,
+    pub(in crate::policy) digest: Digest,
 }
 
-/// Speakers as processes.
+/// Executables as processes.
 #[derive(Debug, Default)]
 pub(super) struct Programs {
     /// The name of the process, at the speaker's number; none where a person should look first.
     pub(super) names: Vec<Option<String>>,
-    pub(super) additions: Vec<Addition>,
-    /// New processes, and the speakers that each has.
-    pub(super) new: Vec<(RawProcess, Vec<usize>)>,
+    pub(super) additions: Vec<Proposed<Addition>>,
+    pub(super) new: Vec<Proposed<RawProcess>>,
+    /// Where a person should look first.
+    pub(super) doubted: Vec<(Executable, Doubt)>,
 }
 
-/// Finds or makes the process of each speaker that nobody doubts. A doubt may come up here; and that somebody is
-/// new or rare is none where the policy lists exactly that process already.
-pub(super) fn find(
-    flows: &Flows,
-    doubts: &mut [Option<Doubt>],
-    base: &RawPolicy,
-    policy: &Policy,
-) -> Result<Programs, Problem> {
-    let speakers = flows.speakers.list();
-    let mut found = Programs { names: vec![None; speakers.len()], ..Programs::default() };
-    let mut names = Names::taken(base.processes.iter().map(|process| process.name.as_str()));
-    // The most frequent first, so that a name goes to whom it fits best.
-    let mut order: Vec<usize> = (0..speakers.len()).collect();
-    let count = |number: &usize| flows.of_speaker.get(*number).map_or(0, |evidence| evidence.count);
-    order.sort_by_key(|number| (core::cmp::Reverse(count(number)), speakers.get(*number)));
-    for number in order {
-        let Some((speaker, doubt)) = speakers.get(number).zip(doubts.get_mut(number)) else { continue };
-        let known = known(policy, speaker, flows)?;
-        if matches!((&known, &doubt), (Known::As(_), Some(Doubt::Rare | Doubt::New))) {
-            *doubt = None;
-        }
-        if doubt.is_some() {
-            continue;
-        }
-        match known {
-            Known::As(name) => found.name(number, name),
-            Known::Changed(name) => match lacking(base, &name, speaker) {
-                Some(additions) => {
-                    let new = additions.into_iter().filter(|addition| !found.additions.contains(addition));
-                    let new: Vec<Addition> = new.collect();
-                    found.additions.extend(new);
-                    found.name(number, name);
-                }
-                None => *doubt = Some(Doubt::OffList),
-            },
-            Known::Not => found.add(number, speaker, &mut names),
-            Known::NoKey => *doubt = Some(Doubt::NoKey),
-        }
-    }
-    Ok(found)
-}
-
-/// What the policy makes of a speaker.
-enum Known {
-    As(String),
-    Changed(String),
+/// What the policy makes of an executable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// The process at this place of its list.
+    As(usize),
+    /// The process at this place, with other digests.
+    Changed(usize),
+    /// It shows no list or script where the policy pins one.
+    OffList,
     Not,
     NoKey,
 }
 
-fn known(policy: &Policy, speaker: &Speaker, flows: &Flows) -> Result<Known, Problem> {
+/// Finds or makes the process of each executable that nobody doubts.
+pub(super) fn find(flows: &Flows, bar: Bar, base: &RawPolicy, policy: &Policy) -> Result<Programs, Problem> {
+    let executables = executables::of(flows);
+    let known = executables.iter().map(|executable| known(policy, base, executable, flows));
+    let known: Vec<Known> = known.collect::<Result<_, _>>()?;
+    let doubts = review::doubts(flows, &executables, &known, bar);
+    let all = executables.into_iter().zip(known).zip(doubts);
+    let all = all.map(|((executable, known), doubt)| (executable, known, doubt));
+    let (trusted, doubted): (Vec<_>, Vec<_>) = all.partition(|(_, _, doubt)| doubt.is_none());
+    // What the policy lists is allowed already, whoever doubts it.
+    let apart = doubted.iter().filter(|(_, known, _)| !matches!(known, Known::As(_)));
+    let apart = Apart::of(apart.filter_map(|(executable, ..)| alone(executable.speaker(flows)?)));
+    let mut making = Making {
+        names: Names::taken(base.processes.iter().map(|process| process.name.as_str())),
+        found: Programs { names: vec![None; flows.speakers.list().len()], ..Programs::default() },
+        listed: base.processes.clone(),
+        pairs: Vec::new(),
+        apart,
+    };
+    for (executable, known, _) in trusted {
+        let Some(speaker) = executable.speaker(flows) else { continue };
+        let name = match known {
+            Known::As(process) => making.listed.get(process).map(|process| process.name.clone()),
+            Known::Changed(process) => making.change(process, &executable, speaker),
+            Known::Not => making.add(&executable, speaker),
+            Known::OffList | Known::NoKey => None,
+        };
+        making.found.name(&executable, name);
+    }
+    for (executable, _, doubt) in doubted {
+        // Without code lists, nothing but the digest tells what is doubted from what is not.
+        let taken_in = executable.speaker(flows).and_then(|speaker| making.taken_in(speaker));
+        match doubt {
+            Some(Doubt::Rare | Doubt::New) if taken_in.is_some() => making.found.name(&executable, taken_in),
+            Some(doubt) => making.found.doubted.push((executable, doubt)),
+            None => {}
+        }
+    }
+    making.tell_products();
+    Ok(making.found)
+}
+
+/// By whatever name it was started: that one of them is a process's path tells that it was replaced.
+fn known(
+    policy: &Policy,
+    base: &RawPolicy,
+    executable: &Executable,
+    flows: &Flows,
+) -> Result<Known, Problem> {
+    let speakers = executable.speakers.iter().filter_map(|number| flows.speaker_of(*number));
+    let all: Vec<Known> =
+        speakers.map(|speaker| known_by(policy, base, speaker, flows)).collect::<Result<_, _>>()?;
+    let replaced = all.iter().find(|known| matches!(known, Known::Changed(_) | Known::OffList));
+    Ok(replaced.or(all.first()).cloned().unwrap_or(Known::NoKey))
+}
+
+fn known_by(policy: &Policy, base: &RawPolicy, speaker: &Speaker, flows: &Flows) -> Result<Known, Problem> {
     let Some(identity) = spoken::resolve(policy, speaker, flows.all.last)? else { return Ok(Known::NoKey) };
     let nowhere = policy.resolve_destination(&Destination::default());
     let finding = policy.decide(&identity, &nowhere, None).finding;
-    let name = finding.process.map(String::from);
-    Ok(match (finding.reason, name) {
-        (Reason::CodeChanged, Some(name)) => Known::Changed(name),
-        (Reason::Allowed | Reason::DeniedByRule | Reason::NoMatchingRule, Some(name)) => Known::As(name),
+    let process = finding.process.and_then(|name| base.processes.iter().position(|known| known.name == name));
+    Ok(match (finding.reason, process) {
+        (Reason::CodeChanged, Some(process)) => {
+            let lacks = base.processes.get(process).zip(alone(speaker));
+            let pinnable = lacks.is_some_and(|(known, alone)| lacking(known, &alone).is_some());
+            if pinnable { Known::Changed(process) } else { Known::OffList }
+        }
+        (Reason::Allowed | Reason::DeniedByRule | Reason::NoMatchingRule, Some(process)) => {
+            Known::As(process)
+        }
         (Reason::Identity(RefusalReason::OutsideKeyScope), _) => Known::NoKey,
         _ => Known::Not,
     })
 }
 
-/// What the process has to list so that it is this speaker; nothing where it pins what the speaker has not.
-fn lacking(base: &RawPolicy, name: &str, speaker: &Speaker) -> Option<Vec<Addition>> {
-    let place = base.processes.iter().position(|process| process.name == name)?;
-    let process = base.processes.get(place)?;
-    let mut additions = Vec::new();
-    if !process.exe.contains(&speaker.exe) {
-        additions.push(Addition { process: place, field: "exe", digest: speaker.exe });
+/// What comes of it, one executable after the other.
+struct Making {
+    names: Names,
+    found: Programs,
+    /// The policy's processes, with what they get.
+    listed: Vec<RawProcess>,
+    /// Which executables and code lists were seen together, of each new process.
+    pairs: Vec<BTreeSet<(Digest, Option<Digest>)>>,
+    apart: Apart,
+}
+
+impl Making {
+    /// Another release of a process of the policy; one of its own, where that would take in what is set apart.
+    fn change(&mut self, place: usize, executable: &Executable, speaker: &Speaker) -> Option<String> {
+        let (before, alone) = (self.listed.get(place)?, alone(speaker)?);
+        let additions = lacking(before, &alone)?;
+        let mut after = before.clone();
+        additions.iter().for_each(|(field, digest)| list(&mut after, field).push(*digest));
+        if self.apart.falls_into(&after, &[before, &alone]) {
+            return self.add(executable, speaker);
+        }
+        let name = after.name.clone();
+        for (field, digest) in additions {
+            let item = Addition { process: place, field, digest };
+            let beyond = vec![format!("gets all rules of {name}")];
+            self.found.additions.push(Proposed { item, evidence: Evidence::default(), beyond });
+        }
+        if let Some(process) = self.listed.get_mut(place) {
+            *process = after;
+        }
+        let mut own = alone;
+        for Proposed { item, evidence, .. } in &mut self.found.additions {
+            if item.process == place && list(&mut own, item.field).contains(&item.digest) {
+                evidence.add(Seen::Before(&executable.evidence));
+            }
+        }
+        Some(name)
     }
-    for (field, pinned, shown) in
-        [("code", &process.code, speaker.code), ("script", &process.script, speaker.script)]
-    {
-        if !pinned.is_empty() && !pinned.contains(&shown?) {
-            additions.push(Addition { process: place, field, digest: shown? });
+
+    /// A new process, or another release of one that is new, unless that would take in what is set apart.
+    fn add(&mut self, executable: &Executable, speaker: &Speaker) -> Option<String> {
+        let alone = alone(speaker)?;
+        let pair = (speaker.exe, speaker.code);
+        let suits = |known: &Proposed<RawProcess>| {
+            let after = merged(&known.item, &alone)?;
+            (!self.apart.falls_into(&after, &[&known.item, &alone])).then_some(after)
+        };
+        let of_exe = |known: &&Proposed<RawProcess>| known.item.exe.contains(&speaker.exe);
+        let of_path = |known: &&Proposed<RawProcess>| known.item.path.as_deref() == Some(&speaker.name);
+        let new = || self.found.new.iter().enumerate();
+        let by_exe = new().filter(|(_, known)| of_exe(known));
+        let mut candidates = by_exe.chain(new().filter(|(_, known)| of_path(known)));
+        let suiting = candidates.find_map(|(place, known)| Some((place, suits(known)?)));
+        if let Some((place, after)) = suiting {
+            let known = self.found.new.get_mut(place)?;
+            known.item = after;
+            known.evidence.add(Seen::Before(&executable.evidence));
+            self.pairs.get_mut(place)?.insert(pair);
+            return Some(known.item.name.clone());
+        }
+        let file = speaker.name.rsplit('/').next().filter(|file| !file.is_empty());
+        let container = alone.container.as_deref().unwrap_or_default();
+        let wider = [container, alone.service_account.as_deref().unwrap_or("host")];
+        let name = self.names.take(file.unwrap_or(container), &wider);
+        let item = RawProcess { name: name.clone(), ..alone };
+        let evidence = executable.evidence.clone();
+        self.found.new.push(Proposed { item, evidence, beyond: Vec::new() });
+        self.pairs.push([pair].into());
+        Some(name)
+    }
+
+    /// The process that takes this one in.
+    fn taken_in(&self, speaker: &Speaker) -> Option<String> {
+        let alone = alone(speaker)?;
+        let new = self.found.new.iter().map(|known| &known.item);
+        let process = self.listed.iter().chain(new).find(|process| takes_in(process, &alone))?;
+        Some(process.name.clone())
+    }
+
+    /// Says where a process allows executables with code lists with which they were not seen.
+    fn tell_products(&mut self) {
+        for (known, pairs) in self.found.new.iter_mut().zip(&self.pairs) {
+            let (exe, code) = (known.item.exe.len(), known.item.code.len());
+            if exe.saturating_mul(code) > pairs.len() {
+                known.beyond.push(format!("each of {exe} executables with each of {code} code lists"));
+            }
         }
     }
-    Some(additions)
 }
 
 impl Programs {
-    fn name(&mut self, number: usize, name: String) {
-        if let Some(place) = self.names.get_mut(number) {
-            *place = Some(name);
-        }
-    }
-
-    /// A new process, or another release of one that is new.
-    fn add(&mut self, number: usize, speaker: &Speaker, names: &mut Names) {
-        let Ok(subject) = speaker.subject.parse::<Subject>() else { return };
-        let place = placed(&subject);
-        let script: Vec<_> = speaker.script.into_iter().collect();
-        let alike = |process: &RawProcess| {
-            (&process.container, &process.namespace, &process.service_account)
-                == (&place.container, &place.namespace, &place.service_account)
-                && process.script == script
-        };
-        let of_exe = |process: &RawProcess| alike(process) && process.exe.contains(&speaker.exe);
-        let of_path =
-            |process: &RawProcess| alike(process) && process.path.as_deref() == Some(speaker.name.as_str());
-        let same = self.new.iter().position(|(process, _)| of_exe(process));
-        let same = same.or_else(|| self.new.iter().position(|(process, _)| of_path(process)));
-        if let Some((process, numbers)) = same.and_then(|at| self.new.get_mut(at)) {
-            push_new(&mut process.exe, Some(speaker.exe));
-            // A list that not all of them have pins nobody.
-            if speaker.code.is_some() && !process.code.is_empty() {
-                push_new(&mut process.code, speaker.code);
+    fn name(&mut self, executable: &Executable, name: Option<String>) {
+        for number in &executable.speakers {
+            if let Some(place) = self.names.get_mut(*number) {
+                place.clone_from(&name);
             }
-            numbers.push(number);
-            let name = process.name.clone();
-            return self.name(number, name);
         }
-        let file = speaker.name.rsplit('/').next().filter(|file| !file.is_empty());
-        let wider = [subject.container(), subject.service_account().unwrap_or("host")];
-        let name = names.take(file.unwrap_or(subject.container()), &wider);
-        let path = Some(speaker.name.clone()).filter(|path| path.starts_with('/'));
-        let code = speaker.code.into_iter().collect();
-        let exe = vec![speaker.exe];
-        let process = RawProcess { name: name.clone(), exe, code, script, path, ..place };
-        self.new.push((process, vec![number]));
-        self.name(number, name);
-    }
-}
-
-fn placed(subject: &Subject) -> RawProcess {
-    RawProcess {
-        container: Some(subject.container().into()),
-        namespace: subject.namespace().map(Into::into),
-        service_account: subject.service_account().map(Into::into),
-        ..RawProcess::default()
-    }
-}
-
-fn push_new<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
-    if let Some(item) = item.filter(|item| !list.contains(item)) {
-        list.push(item);
     }
 }

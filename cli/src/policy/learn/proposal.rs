@@ -2,15 +2,15 @@
 
 use super::evidence::{Evidence, Seen};
 use super::flows::{Flows, Route};
-use super::generalise::{self, Pattern, Target};
+use super::generalise::{self, Target};
 use super::judge::Judge;
+use super::merging::list;
 use super::names::Names;
 use super::paths::Place;
 use super::programs::{Addition, Programs};
+use super::rules;
 use crate::failure::Problem;
-use procgate_policy::{
-    Effect, Policy, RawDestination, RawFrom, RawPolicy, RawProcess, RawRule, RawSelector, RawTo, Reason,
-};
+use procgate_policy::{Policy, RawDestination, RawPolicy, RawProcess, RawRule, Reason};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that is proposed, and why.
@@ -22,11 +22,18 @@ pub(super) struct Proposed<T> {
     pub(super) beyond: Vec<String>,
 }
 
+impl<T> Proposed<T> {
+    /// Of which no log tells.
+    pub(super) fn unseen(item: T) -> Self {
+        Self { item, evidence: Evidence::default(), beyond: Vec::new() }
+    }
+}
+
 /// A policy as it is, and what is to be added.
 #[derive(Debug)]
 pub(super) struct Proposal {
     pub(super) base: RawPolicy,
-    pub(super) additions: Vec<Addition>,
+    pub(super) additions: Vec<Proposed<Addition>>,
     pub(super) processes: Vec<Proposed<RawProcess>>,
     pub(super) destinations: Vec<RawDestination>,
     pub(super) rules: Vec<Proposed<RawRule>>,
@@ -44,33 +51,24 @@ impl Proposal {
     }
 }
 
-fn add(policy: &mut RawPolicy, additions: &[Addition]) {
-    for Addition { process, field, digest } in additions {
-        let Some(process) = policy.processes.get_mut(*process) else { continue };
-        match *field {
-            "code" => process.code.push(*digest),
-            "script" => process.script.push(*digest),
-            _ => process.exe.push(*digest),
+fn add(policy: &mut RawPolicy, additions: &[Proposed<Addition>]) {
+    for Addition { process, field, digest } in additions.iter().map(|proposed| &proposed.item) {
+        if let Some(process) = policy.processes.get_mut(*process) {
+            list(process, field).push(*digest);
         }
     }
 }
 
 /// One process's way to one target: what rules are made of.
-type Ways = BTreeMap<(String, Target), BTreeMap<(Option<u16>, Option<String>), Place>>;
+pub(super) type Ways = BTreeMap<(String, Target), BTreeMap<(Option<u16>, Option<String>), Place>>;
 
 /// Makes a proposal of what the speakers did that have a process. What the policy allows already, or
 /// denies by a rule, is left alone.
-pub(super) fn make(flows: &Flows, base: &RawPolicy, programs: Programs) -> Result<Proposal, Problem> {
-    let processes = programs.new.into_iter().map(|(item, numbers)| {
-        let mut evidence = Evidence::default();
-        let of_each = numbers.iter().filter_map(|number| flows.of_speaker.get(*number));
-        of_each.for_each(|seen| evidence.add(Seen::Before(seen)));
-        Proposed { item, evidence, beyond: Vec::new() }
-    });
+pub(super) fn make(flows: &Flows, base: &RawPolicy, programs: &Programs) -> Result<Proposal, Problem> {
     let mut proposal = Proposal {
         base: base.clone(),
-        additions: programs.additions,
-        processes: processes.collect(),
+        additions: programs.additions.clone(),
+        processes: programs.new.clone(),
         destinations: Vec::new(),
         rules: Vec::new(),
     };
@@ -78,7 +76,7 @@ pub(super) fn make(flows: &Flows, base: &RawPolicy, programs: Programs) -> Resul
     let judge = Judge::under(&policy, flows)?;
     let (ways, hosts) = ways(flows, &programs.names, &judge);
     let named = destinations(&mut proposal, ways.keys().map(|(_, target)| target));
-    rules(&mut proposal, &ways, &hosts, &named);
+    rules::add(&mut proposal, &ways, &hosts, &named);
     let used: BTreeSet<&str> = ways.keys().map(|(process, _)| process.as_str()).collect();
     proposal.processes.retain(|proposed| used.contains(proposed.item.name.as_str()));
     Ok(proposal)
@@ -121,8 +119,7 @@ fn ways(
         for (route, place) in routes {
             let Some(target) = targets.get(&route.whereto) else { continue };
             let way = ways.entry((process.to_owned(), target.clone())).or_default();
-            let port = route.port.filter(|port| *port > 0);
-            way.entry((port, route.method.clone())).or_default().take_in(&place);
+            way.entry((route.port, route.method.clone())).or_default().take_in(&place);
         }
     }
     (ways, hosts)
@@ -157,81 +154,4 @@ fn destinations<'t>(
         proposal.destinations.push(RawDestination { name, hosts, cidrs, labels: Vec::new() });
     }
     named
-}
-
-/// What rules of one process and one destination have in common, but for the ports.
-type Asked = (Vec<String>, Vec<String>);
-
-fn rules(
-    proposal: &mut Proposal,
-    ways: &Ways,
-    hosts: &BTreeMap<(String, Target), usize>,
-    named: &BTreeMap<Target, String>,
-) {
-    let mut names = Names::taken(proposal.base.rules.iter().map(|rule| rule.name.as_str()));
-    for ((process, target), way) in ways {
-        let Some(destination) = named.get(target) else { continue };
-        let made_from = hosts.get(&(process.clone(), target.clone())).copied().unwrap_or(1);
-        let mut by_asked: BTreeMap<Asked, (BTreeSet<u16>, Evidence, bool)> = BTreeMap::new();
-        for (port, methods) in by_port(way) {
-            for (paths, (methods, evidence, general)) in methods {
-                let entry = by_asked.entry((methods, paths)).or_default();
-                entry.0.extend(port);
-                entry.1.add(Seen::Before(&evidence));
-                entry.2 |= general;
-            }
-        }
-        for ((methods, paths), (ports, evidence, general)) in by_asked {
-            let mut beyond = Vec::new();
-            if made_from > 1 {
-                beyond.push(format!("{made_from} hosts or addresses taken as {}", text(target)));
-            }
-            if general {
-                beyond.push("names in paths folded".into());
-            }
-            let listed = generalise::ports(&ports);
-            if listed.len() < ports.len() {
-                beyond.push(format!("{} ports taken as a range", ports.len()));
-            }
-            let to = RawTo { selector: one(destination), ports: listed, methods, paths };
-            let item = RawRule {
-                name: names.take(&format!("{process}-to-{destination}"), &[]),
-                effect: Effect::Allow,
-                from: Some(RawFrom::Selected(one(process))),
-                to: Some(to),
-                description: None,
-            };
-            proposal.rules.push(Proposed { item, evidence, beyond });
-        }
-    }
-}
-
-fn one(name: &str) -> RawSelector {
-    RawSelector { names: vec![name.into()], ..RawSelector::default() }
-}
-
-fn text(target: &Target) -> &str {
-    match target {
-        Target::Hosts(text) | Target::Range(text) => text,
-    }
-}
-
-/// For each port, the methods that have the same paths put together.
-type Methods = BTreeMap<Vec<String>, (Vec<String>, Evidence, bool)>;
-
-fn by_port(way: &BTreeMap<(Option<u16>, Option<String>), Place>) -> BTreeMap<Option<u16>, Methods> {
-    let mut ports: BTreeMap<Option<u16>, Methods> = BTreeMap::new();
-    for ((port, method), place) in way {
-        let patterns = generalise::patterns(place);
-        let mut paths: Vec<String> = match method {
-            Some(_) => patterns.iter().map(ToString::to_string).collect(),
-            None => Vec::new(),
-        };
-        paths.sort_unstable();
-        let entry = ports.entry(*port).or_default().entry(paths).or_default();
-        entry.0.extend(method.clone());
-        patterns.iter().for_each(|pattern| entry.1.add(Seen::Before(&pattern.evidence)));
-        entry.2 |= patterns.iter().any(Pattern::is_general);
-    }
-    ports
 }

@@ -1,11 +1,11 @@
 //! What was learnt, for people and for programs.
 
+use super::Draft;
 use super::baseline::Baseline;
 use super::flows::Flows;
 use super::judge::Judge;
-use super::proposal::{Proposal, Proposed};
-use super::review::Doubt;
-use super::settled::{self, Settled};
+use super::proposal::Proposed;
+use super::settled::Settled;
 use super::told::Told;
 use super::unproposed::{Doubted, SetAside, aside, denied, review, unverified};
 use crate::escape::{escape, path_text};
@@ -58,16 +58,17 @@ struct Digested {
     process: String,
     field: &'static str,
     digest: String,
+    #[serde(flatten)]
+    evidence: Told,
 }
 
 /// What a report is made of.
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     pub(super) flows: &'a Flows,
-    pub(super) proposal: &'a Proposal,
-    pub(super) doubts: &'a [Option<Doubt>],
+    pub(super) draft: Draft,
     pub(super) judge: &'a Judge<'a>,
-    pub(super) baselines: Vec<Baseline>,
+    pub(super) settled: Settled,
     pub(super) written: String,
     pub(super) tally: Tally,
 }
@@ -95,28 +96,30 @@ pub(super) fn of_summary(flows: &Flows, tally: Tally) -> Learnt {
 
 /// The report of a proposal.
 pub(super) fn of(parts: Parts<'_>) -> Learnt {
-    let Parts { flows, proposal, doubts, judge, baselines, written, tally } = parts;
-    let digests = proposal.additions.iter().map(|addition| Digested {
+    let Parts { flows, draft, judge, settled, written, tally } = parts;
+    let Draft { programs, proposal, baselines, .. } = draft;
+    let digests = proposal.additions.iter().map(|proposed| Digested {
         process: proposal
             .base
             .processes
-            .get(addition.process)
+            .get(proposed.item.process)
             .map(|process| process.name.clone())
             .unwrap_or_default(),
-        field: addition.field,
-        digest: addition.digest.to_string(),
+        field: proposed.item.field,
+        digest: proposed.item.digest.to_string(),
+        evidence: Told::of(proposed),
     });
     let mut aside = aside(flows);
-    aside.extend(denied(flows, doubts, judge));
+    aside.extend(denied(flows, &programs, judge));
     Learnt {
         policy: Some(proposal.whole()),
         processes: proposal.processes.iter().map(|proposed| named(&proposed.item.name, proposed)).collect(),
         digests: digests.collect(),
         destinations: proposal.destinations.iter().map(|destination| destination.name.clone()).collect(),
         rules: proposal.rules.iter().map(|proposed| named(&proposed.item.name, proposed)).collect(),
-        review: review(flows, doubts),
+        review: review(flows, &programs),
         aside,
-        settled: Some(settled::of(flows, judge)),
+        settled: Some(settled),
         baselines,
         text: written,
         ..of_summary(flows, tally)
@@ -153,6 +156,7 @@ impl Learnt {
                 self.rules.len()
             ));
         }
+        lines.extend(self.digests.iter().map(ToString::to_string));
         lines.extend(self.review.iter().map(ToString::to_string));
         lines.extend(self.aside.iter().map(ToString::to_string));
         let unverified = self.unverified.iter();
@@ -162,6 +166,13 @@ impl Learnt {
             lines.push(format!("{} connections are of still more flows, and not looked at", self.beyond));
         }
         lines
+    }
+}
+
+impl fmt::Display for Digested {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { process, field, digest, evidence } = self;
+        write!(out, "proposed for {}: {field} {digest}, {evidence}", escape(process))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Which executables a proposal is made for, and which a person should look at first.
 
-use super::evidence::{Evidence, HOURS};
+use super::evidence::{DAY, Evidence, hour};
+use super::executables::Executable;
 use super::flows::Flows;
-use crate::records::Speaker;
-use procgate_identity::UnixNanos;
+use super::programs::Known;
+use procgate_identity::Digest;
 use serde::Serialize;
-
-const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
+use std::collections::HashSet;
 
 /// From when on something is known well enough.
 #[derive(Clone, Copy, Debug)]
@@ -33,50 +33,128 @@ impl Doubt {
         match self {
             Self::OffList => "has mapped a file that is not on its code list",
             Self::Rare => "is rare",
-            Self::New => "is new",
+            Self::New => "is new, or was rare until lately",
             Self::NoKey => "has a subject that no key of the policy may sign for",
         }
     }
 }
 
-/// For each speaker, the doubt about it. None is known well enough.
-pub(super) fn doubts(flows: &Flows, bar: Bar) -> Vec<Option<Doubt>> {
-    let end = flows.all.last;
-    let speakers = flows.speakers.list();
-    let known: Vec<Option<Doubt>> =
-        flows.of_speaker.iter().map(|evidence| by_evidence(evidence, flows.all.first, end, bar)).collect();
-    let on_list = |speaker: &Speaker| {
-        let others = speakers.iter().zip(&known);
-        let mut alike = others.filter(|(other, doubt)| doubt.is_none() && is_alike(speaker, other));
-        alike.any(|(other, _)| other.code.is_some())
+/// For each executable, the doubt about it. None is known well enough.
+pub(super) fn doubts(
+    flows: &Flows,
+    executables: &[Executable],
+    known: &[Known],
+    bar: Bar,
+) -> Vec<Option<Doubt>> {
+    let time = Time::of(flows, executables, bar);
+    let by_evidence: Vec<Option<Doubt>> = executables
+        .iter()
+        .zip(known)
+        .map(|(executable, known)| match known {
+            // What the policy lists already needs no evidence.
+            Known::As(_) => None,
+            Known::OffList => Some(Doubt::OffList),
+            Known::Changed(_) => time.doubt(&executable.evidence, true),
+            Known::Not => time.doubt(&executable.evidence, time.has_another(flows, executable)),
+            Known::NoKey => time.doubt(&executable.evidence, false).or(Some(Doubt::NoKey)),
+        })
+        .collect();
+    let pinned = Pinned::of(flows, executables, &by_evidence);
+    let doubt = |(executable, doubt): (&Executable, &Option<Doubt>)| {
+        let off_list = executable.stray.is_some() || pinned.has_another(flows, executable);
+        if off_list { Some(Doubt::OffList) } else { *doubt }
     };
-    let doubt = |(speaker, doubt): (&Speaker, &Option<Doubt>)| {
-        if speaker.code.is_none() && on_list(speaker) { Some(Doubt::OffList) } else { *doubt }
-    };
-    speakers.iter().zip(&known).map(doubt).collect()
+    executables.iter().zip(&by_evidence).map(doubt).collect()
 }
 
-/// New is only what began after a time that is at least as long.
-fn by_evidence(evidence: &Evidence, begin: UnixNanos, end: UnixNanos, bar: Bar) -> Option<Doubt> {
-    let window = bar.new_within.saturating_mul(NANOS_PER_HOUR);
-    let since = end.0.saturating_sub(window);
-    if evidence.count < bar.rare {
-        Some(Doubt::Rare)
-    } else if window > 0 && evidence.first.0 > since && begin.0.saturating_add(window) <= since {
-        Some(Doubt::New)
-    } else {
-        None
+/// From when on something is new.
+struct Time<'f> {
+    bar: Bar,
+    /// The hour in which that begins.
+    since: u64,
+    /// Whether the logs reach back twice as far, and not by a rare record or two, whose clock may have been wrong: else
+    /// everything would be new.
+    reaches_back: bool,
+    /// Places and names of what was known by then.
+    known: HashSet<(&'f str, &'f str)>,
+}
+
+impl<'f> Time<'f> {
+    fn of(flows: &'f Flows, executables: &[Executable], bar: Bar) -> Self {
+        let end = flows.covered.last().unwrap_or_default().saturating_add(1);
+        let since = end.saturating_sub(bar.new_within);
+        let begin = since.saturating_sub(bar.new_within);
+        let is_known = |evidence: &Evidence| evidence.count_before(since) >= bar.rare.max(1);
+        let reaches_back = hour(flows.all.first) <= begin && is_known(&flows.all);
+        let known = executables.iter().filter(|executable| is_known(&executable.evidence));
+        Self { bar, since, reaches_back, known: known.flat_map(|known| places(flows, known)).collect() }
+    }
+
+    /// Whether another one was known at the same place by the same name.
+    fn has_another(&self, flows: &Flows, executable: &Executable) -> bool {
+        places(flows, executable).any(|place| self.known.contains(&place))
+    }
+
+    /// New is what was rare, if there was any of it, when the last hours began. Where it replaced another one, which was
+    /// known by then or is in the policy, it is new by that, however far the logs reach back.
+    fn doubt(&self, evidence: &Evidence, replaced: bool) -> Option<Doubt> {
+        let Bar { rare, new_within } = self.bar;
+        if evidence.count < rare {
+            Some(Doubt::Rare)
+        } else if new_within > 0
+            && (self.reaches_back || replaced)
+            && evidence.count_before(self.since) < rare.max(1)
+        {
+            Some(Doubt::New)
+        } else {
+            None
+        }
     }
 }
 
-/// Whether it is the same program at the same place, maybe of another release.
-fn is_alike(one: &Speaker, other: &Speaker) -> bool {
-    (&one.subject, &one.name) == (&other.subject, &other.name)
+/// Where it stands, by each name that it had.
+fn places<'f>(flows: &'f Flows, executable: &Executable) -> impl Iterator<Item = (&'f str, &'f str)> {
+    let speakers = executable.speakers.iter().filter_map(|number| flows.speaker_of(*number));
+    speakers.map(|speaker| (speaker.subject.as_str(), speaker.name.as_str()))
+}
+
+/// What shows a code list that nobody doubts, by its place and name, and by its place and digest; by the latter also what
+/// has a list and strayed from it.
+struct Pinned<'f> {
+    names: HashSet<(&'f str, &'f str)>,
+    digests: HashSet<(&'f str, Digest)>,
+}
+
+impl<'f> Pinned<'f> {
+    fn of(flows: &'f Flows, executables: &[Executable], doubts: &[Option<Doubt>]) -> Self {
+        let mut pinned = Self { names: HashSet::new(), digests: HashSet::new() };
+        let undoubted = executables.iter().zip(doubts).filter(|(_, doubt)| doubt.is_none());
+        for (executable, _) in undoubted {
+            let Some(speaker) = executable.speaker(flows).filter(|speaker| speaker.code.is_some()) else {
+                continue;
+            };
+            pinned.names.extend(places(flows, executable));
+            pinned.digests.insert((&speaker.subject, speaker.exe));
+        }
+        let strayed = executables.iter().filter(|executable| executable.stray.is_some());
+        let strayed = strayed.filter_map(|executable| executable.speaker(flows));
+        pinned.digests.extend(strayed.map(|speaker| (speaker.subject.as_str(), speaker.exe)));
+        pinned
+    }
+
+    /// Whether the same program at the same place, maybe of another release, shows a list where this shows none.
+    fn has_another(&self, flows: &Flows, executable: &Executable) -> bool {
+        let unlisted = executable.speaker(flows).filter(|speaker| speaker.code.is_none());
+        unlisted.is_some_and(|speaker| {
+            self.digests.contains(&(speaker.subject.as_str(), speaker.exe))
+                || places(flows, executable).any(|place| self.names.contains(&place))
+        })
+    }
 }
 
 /// The usual bar: three connections, and a day.
 impl Default for Bar {
     fn default() -> Self {
-        Self { rare: 3, new_within: HOURS }
+        Self { rare: 3, new_within: DAY }
     }
 }

@@ -1,8 +1,10 @@
 //! A line of a summary: its fields, and what they mean.
 
-use super::evidence::{Evidence, Pod, hour};
+use super::evidence::{Evidence, hour};
 use super::flows::{Path, Route, Whereto};
 use super::lesson::{Aside, Lesson};
+use super::paths::is_told;
+use super::pods::Pod;
 use crate::escape::escape_json;
 use crate::records::Speaker;
 use core::net::{IpAddr, SocketAddr};
@@ -14,6 +16,8 @@ use std::collections::BTreeMap;
 
 /// The version of the form that is written and read here.
 const VERSION: u32 = 1;
+/// The class of lines that are no connections: of all hours from the first to the last there are records.
+const COVERED: &str = "covered";
 /// One line. Whatever is absent is left out when written, and may be null when read.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -58,11 +62,12 @@ pub(super) struct Row {
     count: u64,
     first: String,
     last: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pods: Vec<String>,
     /// Whether there were more pods than are named.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     more_pods: bool,
-    /// Connections in each hour since 1970, for the last day; without it, all count to the last hour.
+    /// Connections in each hour since 1970, for the last two days; without it, all count to the last hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     hours: Option<BTreeMap<u64, u64>>,
 }
@@ -81,6 +86,17 @@ impl Row {
             hours: Some(evidence.hours().collect()),
             ..Self::default()
         }
+    }
+
+    /// A line that says of which hours there are records.
+    pub(super) fn covered(first: UnixNanos, last: UnixNanos) -> Self {
+        let (class, count) = (Some(COVERED.into()), hour(last).saturating_sub(hour(first)).saturating_add(1));
+        let (first, last) = (Record::write_time(first), Record::write_time(last));
+        Self { summary: VERSION, class, count, first, last, ..Self::default() }
+    }
+
+    pub(super) fn is_covered(&self) -> bool {
+        self.class.as_deref() == Some(COVERED)
     }
 
     /// Says who.
@@ -142,6 +158,11 @@ impl Row {
         if row.summary == VERSION { Ok(row) } else { Err(of_version(row.summary.into())) }
     }
 
+    /// Whether this is a line of a summary, of whatever version.
+    pub(super) fn is_one(line: &[u8]) -> bool {
+        serde_json::from_slice::<Versioned>(line).is_ok_and(|row| row.summary.is_some())
+    }
+
     /// How often, when, in which pods.
     pub(super) fn evidence(&self) -> Result<Evidence, String> {
         let time = |text: &str| Record::read_time(text).ok_or_else(|| format!("has no time in {text}"));
@@ -151,7 +172,10 @@ impl Row {
         }
         let pods = self.pods.iter().map(|name| Pod::new(name));
         let hours = match &self.hours {
-            Some(hours) => hours.iter().map(|(hour, count)| (*hour, *count)).collect(),
+            // Engines differ in how they round.
+            Some(hours) => {
+                hours.iter().map(|(at, count)| ((*at).clamp(hour(first), hour(last)), *count)).collect()
+            }
             None => vec![(hour(last), self.count)],
         };
         Ok(Evidence::told(self.count, (first, last), pods, self.more_pods, hours))
@@ -186,7 +210,12 @@ impl Row {
     /// The path, as a record or a summary tells it.
     pub(super) fn path(&self) -> Result<Option<Path<'_>>, String> {
         let Some(pattern) = &self.pattern else { return Ok(self.path.as_deref().map(Path::Whole)) };
-        let segments = pattern.strip_prefix('/').ok_or("has a pattern without a slash")?;
+        let segments = pattern.strip_prefix('/').filter(|segments| is_told(segments));
+        let segments = segments.ok_or_else(|| {
+            format!(
+                "has the pattern {pattern}, which is no clear path with \\id, \\any or, at its end, \\rest"
+            )
+        })?;
         Ok(Some(Path::Folded(segments)))
     }
 

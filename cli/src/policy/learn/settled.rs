@@ -1,8 +1,9 @@
 //! How settled the picture is: whether somebody can decide to enforce.
 
-use super::evidence::{Evidence, HOURS, hour};
+use super::evidence::{DAY, hour};
 use super::flows::Flows;
 use super::judge::Judge;
+use super::review::Bar;
 use crate::clock;
 use core::fmt;
 use procgate_identity::UnixNanos;
@@ -20,7 +21,10 @@ pub(super) struct Settled {
     pods: u64,
     pods_estimated: bool,
     flows: usize,
-    /// Full hours since a flow was seen for the first time.
+    /// Hours of which there are records, and all from the first to the last.
+    hours: u64,
+    hours_in_all: u64,
+    /// Hours with records since the one in which a flow had been seen as often as is no longer rare.
     hours_without_new_flow: u64,
     last_day: LastDay,
     /// Whether the logs begin before the last day.
@@ -33,34 +37,42 @@ struct LastDay {
     connections: u64,
     /// Of those, that the proposal would allow.
     covered: u64,
-    /// Of those, of flows that had been seen before this day.
-    known_before: u64,
+    /// Of those, that a proposal would allow which is made of all that came before this day.
+    covered_a_day_earlier: u64,
     without_identity: u64,
 }
 
-pub(super) fn of(flows: &Flows, judge: &Judge<'_>) -> Settled {
+/// The hour in which the last day of the logs begins.
+pub(super) fn last_day(flows: &Flows) -> u64 {
+    hour(flows.all.last).saturating_sub(DAY.saturating_sub(1))
+}
+
+/// How settled it is under what is proposed, and would have been under what the days before `since` propose.
+pub(super) fn of(flows: &Flows, since: u64, bar: Bar, judge: &Judge<'_>, earlier: &Judge<'_>) -> Settled {
     let end = flows.all.last;
-    let since = hour(end).saturating_sub(HOURS.saturating_sub(1));
     let mut last_day = LastDay { connections: flows.all.since(since), ..LastDay::default() };
-    let mut newest = UnixNanos(0);
+    let mut newest = 0;
     let mut number = 0_usize;
-    let known = |evidence: &Evidence| hour(evidence.first) < since;
     for route in &flows.routes {
         route.paths.each(&mut Vec::new(), &mut |path, evidence| {
             number = number.saturating_add(1);
-            newest = newest.max(evidence.first);
-            if judge.finding(route, path).is_some_and(|finding| finding.reason == Reason::Allowed) {
-                let count = evidence.since(since);
-                last_day.covered = last_day.covered.saturating_add(count);
-                if known(evidence) {
-                    last_day.known_before = last_day.known_before.saturating_add(count);
-                }
+            newest = newest.max(evidence.known_since(bar.rare.max(1)));
+            let count = evidence.since(since);
+            let allows = |judge: &Judge<'_>| {
+                count > 0
+                    && judge.finding(route, path).is_some_and(|finding| finding.reason == Reason::Allowed)
+            };
+            for (sum, judge) in
+                [(&mut last_day.covered, judge), (&mut last_day.covered_a_day_earlier, earlier)]
+            {
+                *sum = sum.saturating_add(if allows(judge) { count } else { 0 });
             }
         });
     }
     let without = flows.unverified.values().map(|evidence| evidence.since(since));
     last_day.without_identity = without.fold(0, u64::saturating_add);
     let (pods, pods_estimated) = flows.all.pods();
+    let hours_in_all = hour(end).saturating_sub(hour(flows.all.first)).saturating_add(1);
     let time = |time: UnixNanos| (flows.all.count > 0).then(|| clock::format(time.seconds()));
     Settled {
         connections: flows.all.count,
@@ -69,7 +81,9 @@ pub(super) fn of(flows: &Flows, judge: &Judge<'_>) -> Settled {
         pods,
         pods_estimated,
         flows: number,
-        hours_without_new_flow: if number == 0 { 0 } else { hour(end).saturating_sub(hour(newest)) },
+        hours: flows.covered.count(),
+        hours_in_all: if flows.all.count == 0 { 0 } else { hours_in_all },
+        hours_without_new_flow: if number == 0 { 0 } else { flows.covered.count_after(newest) },
         last_day,
         covers_more_than_a_day: hour(flows.all.first) < since,
     }
@@ -87,9 +101,13 @@ impl fmt::Display for Settled {
             "{} connections from {about}{} {many}, {first} to {last}",
             self.connections, self.pods
         )?;
+        let Self { hours, hours_in_all, .. } = self;
+        if hours < hours_in_all {
+            writeln!(out, "{hours} of these {hours_in_all} hours have records, and only those count")?;
+        }
         writeln!(out, "{} flows, no new one for {} hours", self.flows, self.hours_without_new_flow)?;
-        let LastDay { connections, covered, known_before, without_identity } = &self.last_day;
-        let (covers, knew) = (Share(*covered, *connections), Share(*known_before, *connections));
+        let LastDay { connections, covered, covered_a_day_earlier, without_identity } = &self.last_day;
+        let (covers, knew) = (Share(*covered, *connections), Share(*covered_a_day_earlier, *connections));
         writeln!(out, "of the last day's {connections} connections the proposal covers {covers}")?;
         if self.covers_more_than_a_day {
             writeln!(out, "a proposal made a day earlier would have covered {knew} of them")?;

@@ -9,10 +9,12 @@ use super::row::Row;
 use crate::failure::{Failure, Problem};
 use crate::files::unreadable;
 use crate::progress::Progress;
-use crate::records::{Present, Tally};
+use crate::records::{Once, Present, Tally};
+use procgate_identity::Digest;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes of a line: a flow has a kilobyte or two, and 64 names of pods at most.
 const MAX_LINE_BYTES: u64 = 256 * 1024;
@@ -37,8 +39,20 @@ pub(super) fn write(flows: &Flows) -> String {
         lines.push(row.line());
     }
     lines.extend(flows.unverified.iter().map(|(reason, evidence)| Row::of(evidence, reason).line()));
+    lines.extend(flows.covered.stretches().map(|(first, last)| Row::covered(first, last).line()));
     lines.sort_unstable();
     lines.concat()
+}
+
+/// Whether a summary may be written to this file: over another one, and over nothing else.
+pub(super) fn spare(path: &Path) -> Result<(), Problem> {
+    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let mut line = Vec::new();
+    let first = |file: File| BufReader::new(file).take(MAX_LINE_BYTES).read_until(b'\n', &mut line);
+    if !is_file || File::open(path).and_then(first).is_ok_and(|read| read == 0) || Row::is_one(&line) {
+        return Ok(());
+    }
+    Err(Problem::new("is there and no summary").in_file(path).next("choose another name, or remove it"))
 }
 
 /// The reading of summaries, from one to the next.
@@ -46,6 +60,9 @@ pub(super) fn write(flows: &Flows) -> String {
 pub(super) struct Reading {
     tally: Tally,
     present: Present,
+    once: Once,
+    /// Which file has these contents.
+    contents: HashMap<Digest, PathBuf>,
     lines: u64,
     progress: Progress,
 }
@@ -53,29 +70,44 @@ pub(super) struct Reading {
 impl Default for Reading {
     fn default() -> Self {
         let progress = Progress::of("lines of summaries");
-        Self { tally: Tally::default(), present: Present::now(), lines: 0, progress }
+        let (tally, once, contents) = Default::default();
+        Self { tally, present: Present::now(), once, contents, lines: 0, progress }
     }
 }
 
 impl Reading {
-    /// Takes a summary in; `-` is standard input. Lines that end ahead of the present are noted and left out.
+    /// Takes a summary in; `-` is standard input. Misdated lines are noted and left out, and a file that was given before
+    /// is not read again. A copy of one shows only at its end, and is refused.
     pub(super) fn file(&mut self, path: &Path, flows: &mut Flows) -> Result<(), Failure> {
+        if self.once.again(path) {
+            self.tally.note_again(path);
+            return Ok(());
+        }
         let source: Box<dyn Read> = if path == Path::new("-") {
             Box::new(io::stdin())
         } else {
             Box::new(File::open(path).map_err(|error| unreadable(path, &error))?)
         };
         self.tally.file(path);
+        let mut content = None;
         take_all(BufReader::new(source), path, |number, line| {
             self.lines = self.lines.saturating_add(1);
             self.progress.show(self.lines);
+            content = Some(link(content, line));
             let (row, evidence) = row(line)?;
-            if self.present.is_before(evidence.last) {
-                self.tally.note_ahead(number);
-                return Ok(());
+            match self.present.misdated(evidence.first, evidence.last) {
+                Some(kind) => self.tally.note_misdated(kind, number),
+                None => take(&row, &evidence, flows)?,
             }
-            take(&row, &evidence, flows)
-        })
+            Ok(())
+        })?;
+        match content.and_then(|content| self.contents.insert(content, path.into())) {
+            None => Ok(()),
+            Some(other) => {
+                let problem = Problem::new(format!("holds the same as {}", other.display())).in_file(path);
+                Err(problem.next("leave one of them out: what they tell would count twice").into())
+            }
+        }
     }
 
     /// What was noted in all of them.
@@ -83,6 +115,12 @@ impl Reading {
         self.progress.finish(self.lines);
         self.tally
     }
+}
+
+/// The digest of all lines so far, with one more.
+fn link(content: Option<Digest>, line: &[u8]) -> Digest {
+    let before = content.as_ref().map_or(&[][..], |content| content.as_bytes());
+    Digest::of(&[before, line].concat())
 }
 
 /// Gives each line that has something in it, with its number.
@@ -116,6 +154,10 @@ fn row(line: &[u8]) -> Result<(Row, Evidence), String> {
 }
 
 fn take(row: &Row, evidence: &Evidence, flows: &mut Flows) -> Result<(), String> {
+    if row.is_covered() {
+        flows.covered.stretch(evidence.first, evidence.last);
+        return Ok(());
+    }
     let record = row.record(evidence.last)?;
     flows.add(&record, row.lesson(&record)?, row.path()?, Seen::Before(evidence));
     Ok(())
@@ -123,7 +165,7 @@ fn take(row: &Row, evidence: &Evidence, flows: &mut Flows) -> Result<(), String>
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::Pod;
+    use super::super::pods::Pod;
     use super::*;
     use core::net::SocketAddr;
     use procgate_identity::{Digest, UnixNanos};

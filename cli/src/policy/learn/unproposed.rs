@@ -4,6 +4,7 @@ use super::evidence::{Evidence, Seen};
 use super::flows::Flows;
 use super::judge::Judge;
 use super::lesson::Aside;
+use super::programs::Programs;
 use super::review::Doubt;
 use super::told::Told;
 use crate::escape::escape;
@@ -61,14 +62,13 @@ pub(super) struct SetAside {
     evidence: Told,
 }
 
-pub(super) fn review(flows: &Flows, doubts: &[Option<Doubt>]) -> Vec<Doubted> {
-    let speakers = flows.speakers.list().iter().zip(doubts).enumerate();
-    let doubted = speakers.filter_map(|(number, (speaker, doubt))| {
+pub(super) fn review(flows: &Flows, programs: &Programs) -> Vec<Doubted> {
+    let doubted = programs.doubted.iter().filter_map(|(executable, doubt)| {
         Some(Doubted {
-            doubt: (*doubt)?,
-            speaker: speaker.into(),
-            stray: flows.strays.get(number).cloned().flatten(),
-            evidence: flows.of_speaker.get(number)?.into(),
+            doubt: *doubt,
+            speaker: executable.speaker(flows)?.into(),
+            stray: executable.stray.clone(),
+            evidence: (&executable.evidence).into(),
         })
     });
     let mut doubted: Vec<Doubted> = doubted.collect();
@@ -95,10 +95,10 @@ pub(super) fn aside(flows: &Flows) -> Vec<SetAside> {
 }
 
 /// Flows of trusted executables that a rule of the policy denies.
-pub(super) fn denied(flows: &Flows, doubts: &[Option<Doubt>], judge: &Judge<'_>) -> Vec<SetAside> {
+pub(super) fn denied(flows: &Flows, programs: &Programs, judge: &Judge<'_>) -> Vec<SetAside> {
     let mut by_speaker: BTreeMap<usize, Evidence> = BTreeMap::new();
     for route in &flows.routes {
-        if doubts.get(route.speaker).copied().flatten().is_some() {
+        if programs.names.get(route.speaker).is_none_or(Option::is_none) {
             continue;
         }
         route.paths.each(&mut Vec::new(), &mut |path, evidence| {
@@ -121,11 +121,19 @@ pub(super) fn unverified(flows: &Flows) -> BTreeMap<&'static str, Told> {
 
 impl fmt::Display for Doubted {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "for review: {} {}", self.speaker, self.doubt.words())?;
-        if let Some(stray) = self.stray.as_ref().filter(|_| self.doubt == Doubt::OffList) {
-            write!(out, " ({})", escape(stray))?;
+        let Self { doubt, speaker, stray, evidence } = self;
+        match (doubt, stray) {
+            (Doubt::OffList, Some(stray)) => {
+                write!(out, "for review: {speaker} {} ({}): {evidence}", doubt.words(), escape(stray))
+            }
+            (Doubt::OffList, None) => {
+                write!(
+                    out,
+                    "for review: {speaker} shows no code list or script where there was one: {evidence}"
+                )
+            }
+            _ => write!(out, "for review: {speaker} {}: {evidence}", doubt.words()),
         }
-        write!(out, ": {}", self.evidence)
     }
 }
 

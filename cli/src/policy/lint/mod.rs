@@ -162,8 +162,7 @@ pub(crate) fn run(args: Args) -> Result<Linted, Failure> {
         Ok(ControlFlow::Continue(()))
     })?;
     let seen = Some(&seen).filter(|_| !args.logs.is_empty());
-    let circumstances =
-        Circumstances { now: Some(now.seconds()), seen, is_public_suffix: Some(suffix::is_public) };
+    let circumstances = Circumstances { now: Some(now.seconds()), seen, is_shared: Some(suffix::is_shared) };
     let files = args.files.iter().map(|path| lint(path, circumstances)).collect::<Result<_, Failure>>()?;
     Ok(Linted { files, warnings: tally.warnings(), fail_on: args.fail_on })
 }
