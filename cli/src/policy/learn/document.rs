@@ -7,13 +7,17 @@ use super::told::Told;
 use crate::failure::Problem;
 use crate::policy::document::as_written;
 use crate::yaml::{Edit, Node, Path, Value, edited};
-use procgate_policy::{Mistake, Mistakes};
+use procgate_policy::{MAX_POLICY_BYTES, Mistake, Mistakes};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The text of the policy of this file with the proposal in it. Before it is given out it is read again: it has to be
 /// exactly the policy that was meant, whatever the text looked like before.
 pub(super) fn write(file: &std::path::Path, text: &str, proposal: &Proposal) -> Result<String, Problem> {
+    // Before the text is made, of which several copies would be in memory.
+    if text.len().saturating_add(size(proposal)) > MAX_POLICY_BYTES {
+        return Err(too_large(proposal, &format!("a policy has at most {MAX_POLICY_BYTES} bytes")));
+    }
     let read = Node::read(text).map_err(|fault| fault.problem)?;
     let root = read.ok_or_else(|| Problem::new("has nothing in it").next("give a policy"))?;
     let written = edited(text, &root, &edits(&root, proposal))?;
@@ -25,13 +29,32 @@ pub(super) fn write(file: &std::path::Path, text: &str, proposal: &Proposal) -> 
     }
 }
 
+/// Bytes of what is proposed, as JSON, in which it is not longer than in YAML with its evidence.
+fn size(proposal: &Proposal) -> usize {
+    fn all<'i, T: Serialize + 'i>(items: impl Iterator<Item = &'i T>) -> usize {
+        let size = |item| serde_json::to_string(item).map_or(0, |text| text.len());
+        items.map(size).fold(0, usize::saturating_add)
+    }
+    let processes = all(proposal.processes.iter().map(|proposed| &proposed.item));
+    let rules = all(proposal.rules.iter().map(|proposed| &proposed.item));
+    processes.saturating_add(all(proposal.destinations.iter())).saturating_add(rules)
+}
+
 /// What is added is right by itself, but with the rest of its list, or with the whole policy, it may be too much.
 fn refused(proposal: &Proposal, mistakes: &Mistakes) -> Problem {
-    let of_whole = mistakes.as_slice().first().filter(|mistake| mistake.path.is_empty());
-    let Some(Mistake { problem, remedy, .. }) = of_whole else {
-        let first = mistakes.as_slice().first().map(ToString::to_string).unwrap_or_default();
-        return Problem::new(format!("cannot take what is to be added: {first}"));
-    };
+    match mistakes.as_slice().first() {
+        Some(Mistake { path, problem, remedy }) if path.is_empty() => {
+            too_large(proposal, &format!("{problem} ({remedy})"))
+        }
+        first => {
+            let first = first.map(ToString::to_string).unwrap_or_default();
+            Problem::new(format!("cannot take what is to be added: {first}"))
+        }
+    }
+}
+
+/// Whose rules make it so, since one who makes up hosts should stop nobody else's learning for long.
+fn too_large(proposal: &Proposal, why: &str) -> Problem {
     let mut rules: BTreeMap<&str, usize> = BTreeMap::new();
     for (process, _) in proposal.rules.iter().filter_map(|proposed| ends(&proposed.item)) {
         let count = rules.entry(process).or_default();
@@ -39,10 +62,7 @@ fn refused(proposal: &Proposal, mistakes: &Mistakes) -> Problem {
     }
     let (process, most) = rules.into_iter().max_by_key(|(_, count)| *count).unwrap_or_default();
     let all = proposal.rules.len();
-    Problem::new(format!(
-        "would be too large with {all} rules more, {most} of them for {process}: {problem} ({remedy})"
-    ))
-    .next(format!(
+    Problem::new(format!("would be too large with {all} rules more, {most} of them for {process}: {why}")).next(format!(
         "write a rule for {process} that is as wide as is meant, which learning leaves alone then, or leave its logs out"
     ))
 }
