@@ -4,7 +4,7 @@ mod folder;
 mod whole;
 
 pub(crate) use folder::write_folder_whole;
-pub(crate) use whole::write_whole;
+pub(crate) use whole::{write_lines_whole, write_whole};
 
 use crate::failure::Problem;
 use procgate_identity::{Digest, Hasher};

@@ -4,7 +4,7 @@ use super::{named_beside, reason, unwritable};
 use crate::failure::Problem;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,11 @@ use std::path::{Path, PathBuf};
 /// is interrupted leaves nothing behind. What is there and no file, /dev/null for example, is not replaced
 /// by one; of a link, the file that it leads to is written.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Problem> {
+    write_lines_whole(path, &[text])
+}
+
+/// The same of what is too much to be put together first.
+pub(crate) fn write_lines_whole(path: &Path, lines: &[impl AsRef<str>]) -> Result<(), Problem> {
     let path = &followed(path)?;
     let before = fs::metadata(path).ok();
     if before.as_ref().is_some_and(|metadata| !metadata.is_file()) {
@@ -20,7 +25,11 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Problem> {
     let fill = |file: &mut File| {
         // Whoever may not read what is there may not read what takes its place.
         before.as_ref().map_or(Ok(()), |metadata| file.set_permissions(metadata.permissions()))?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all())
+        let mut buffered = BufWriter::new(&mut *file);
+        lines.iter().try_for_each(|line| buffered.write_all(line.as_ref().as_bytes()))?;
+        buffered.flush()?;
+        drop(buffered);
+        file.sync_all()
     };
     let nameless = nameless(path).and_then(|mut file| {
         fill(&mut file)?;

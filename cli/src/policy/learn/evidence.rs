@@ -3,7 +3,7 @@
 //! Taking two of these together is associative and commutative, and takes a bounded amount of memory:
 //! so logs may be summarised piece by piece, anywhere, and the pieces put together in any order.
 
-use super::pods::{Pod, Pods};
+use super::pods::{Pod, Pods, make_room};
 use procgate_identity::UnixNanos;
 
 /// Hours of the last day of the logs, of which it is told how settled the picture was.
@@ -153,7 +153,10 @@ impl Hours {
                     *sum = sum.saturating_add(count);
                 }
             }
-            Err(place) => self.0.insert(place, (hour, count)),
+            Err(place) => {
+                make_room(&mut self.0);
+                self.0.insert(place, (hour, count));
+            }
         }
         let newest = self.0.last().map_or(0, |(hour, _)| *hour);
         self.0.retain(|(hour, _)| hour.saturating_add(HOURS) >= newest);

@@ -100,7 +100,7 @@ pub(crate) fn run(args: Args) -> Result<Learnt, Failure> {
     let mut flows = Flows::default();
     let tally = if args.combine { combine(&args.logs, &mut flows)? } else { read(&args.logs, &mut flows)? };
     if let Some(path) = &args.partial {
-        files::write_whole(path, &summary::write(&flows))?;
+        files::write_lines_whole(path, &summary::lines(&flows))?;
     }
     let Some(policy) = &args.merge else { return Ok(report::of_summary(&flows, tally)) };
     let bar = Bar { rare: args.rare, new_within: args.new_within };

@@ -18,14 +18,15 @@ const ID: &str = "\\id";
 const ANY: &str = "\\any";
 const REST: &str = "\\rest";
 
-/// A place in a path: what was seen there, and what follows.
+/// A place in a path: what was seen there, and what follows. There are as many as flows and more, nearly all with one
+/// name or none, and a table has room for four: so what is large is elsewhere.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Place {
     /// Paths that end here.
-    ends: Option<Evidence>,
+    ends: Option<Box<Evidence>>,
     /// Paths that go on beyond [`MAX_DEPTH`].
-    rest: Option<Evidence>,
-    names: HashMap<String, Self>,
+    rest: Option<Box<Evidence>>,
+    names: HashMap<String, Box<Self>>,
     /// The only name here that looks like an id. With a second one, both fold.
     id: Option<String>,
     /// What follows after any name that was folded.
@@ -60,8 +61,8 @@ impl Place {
             if depth >= MAX_DEPTH || segment == REST {
                 return place.rest.is_some();
             }
-            match place.names.get(segment).or(place.any.as_deref()) {
-                Some(next) => place = next,
+            match place.names.get(segment).or(place.any.as_ref()) {
+                Some(next) => place = next.as_ref(),
                 None => return false,
             }
         }
@@ -132,8 +133,9 @@ impl Place {
 
     /// What was there before this hour, if there was anything.
     pub(super) fn before(&self, hour: u64) -> Option<Self> {
-        let cut = |evidence: &Option<Evidence>| evidence.as_ref().and_then(|evidence| evidence.before(hour));
-        let names = self.names.iter().filter_map(|(name, place)| Some((name.clone(), place.before(hour)?)));
+        let cut = |evidence: &Option<Box<Evidence>>| evidence.as_ref()?.before(hour).map(Box::new);
+        let names = self.names.iter();
+        let names = names.filter_map(|(name, place)| Some((name.clone(), place.before(hour)?.into())));
         let before = Self {
             ends: cut(&self.ends),
             rest: cut(&self.rest),
@@ -162,7 +164,7 @@ impl Place {
         if let Some(any) = &self.any {
             below(if self.folded { ANY } else { ID }, &mut |prefix| any.each(prefix, visit));
         }
-        let mut names: Vec<(&String, &Self)> = self.names.iter().collect();
+        let mut names: Vec<_> = self.names.iter().collect();
         names.sort_unstable_by_key(|(name, _)| *name);
         for (name, place) in names {
             below(name, &mut |prefix| place.each(prefix, visit));
@@ -196,7 +198,7 @@ pub(super) fn is_sayable(path: &str) -> bool {
     path.len() < MAX_TEXT && !path.contains('*')
 }
 
-fn note(evidence: &mut Option<Evidence>, seen: Seen<'_>) -> bool {
+fn note(evidence: &mut Option<Box<Evidence>>, seen: Seen<'_>) -> bool {
     let new = evidence.is_none();
     evidence.get_or_insert_default().add(seen);
     new

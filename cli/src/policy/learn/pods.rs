@@ -22,6 +22,14 @@ impl Pod {
     }
 }
 
+/// Room for one in a list that has none: of nearly all flows there is one pod and one hour, and a list that grows by
+/// itself begins with room for four.
+pub(super) fn make_room<T>(list: &mut Vec<T>) {
+    if list.is_empty() {
+        list.reserve_exact(1);
+    }
+}
+
 /// The pods with the least hashes, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pods {
@@ -34,6 +42,7 @@ impl Pods {
     pub(super) fn add(&mut self, pod: &Pod) {
         let Err(place) = self.kept.binary_search(pod) else { return };
         if place < MAX_PODS {
+            make_room(&mut self.kept);
             self.kept.insert(place, pod.clone());
         } else {
             self.many = true;

@@ -60,7 +60,9 @@ fn add(policy: &mut RawPolicy, additions: &[Proposed<Addition>]) {
 }
 
 /// One process's way to one target: what rules are made of.
-pub(super) type Ways = BTreeMap<(String, Target), BTreeMap<(Option<u16>, Option<String>), Place>>;
+pub(super) type Ways = BTreeMap<(String, Target), Way>;
+/// What was asked at each port with each method. Of nearly all ways that is one, and a tree has room for eleven.
+pub(super) type Way = BTreeMap<(Option<u16>, Option<String>), Box<Place>>;
 
 /// Makes a proposal of what the speakers did that have a process. What the policy allows already, or
 /// denies by a rule, is left alone.

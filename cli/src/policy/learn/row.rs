@@ -124,9 +124,9 @@ impl Row {
     }
 
     /// The line, with its end.
-    pub(super) fn line(&self) -> String {
+    pub(super) fn line(&self) -> Box<str> {
         // Of texts and numbers, JSON can always be made.
-        escape_json(&serde_json::to_string(self).unwrap_or_default()) + "\n"
+        (escape_json(&serde_json::to_string(self).unwrap_or_default()) + "\n").into()
     }
 }
 

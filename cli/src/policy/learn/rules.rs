@@ -3,8 +3,7 @@
 use super::evidence::{Evidence, Seen};
 use super::generalise::{self, Pattern, Target};
 use super::names::Names;
-use super::paths::Place;
-use super::proposal::{Proposal, Proposed, Ways};
+use super::proposal::{Proposal, Proposed, Way, Ways};
 use procgate_policy::{Effect, MAX_PORTS, RawFrom, RawPort, RawRule, RawSelector, RawTo};
 use std::collections::BTreeMap;
 
@@ -99,7 +98,7 @@ fn text(target: &Target) -> &str {
 /// For each port, the methods that have the same paths put together.
 type Methods = BTreeMap<Vec<String>, (Vec<String>, Evidence, bool)>;
 
-fn by_port(way: &BTreeMap<(Option<u16>, Option<String>), Place>) -> BTreeMap<Option<u16>, Methods> {
+fn by_port(way: &Way) -> BTreeMap<Option<u16>, Methods> {
     let mut ports: BTreeMap<Option<u16>, Methods> = BTreeMap::new();
     for ((port, method), place) in way {
         let patterns = generalise::patterns(place);

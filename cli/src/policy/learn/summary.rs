@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 /// Bytes of a line: a flow has a kilobyte or two, and 64 names of pods at most.
 const MAX_LINE_BYTES: u64 = 256 * 1024;
 
-/// Writes everything that was seen.
-pub(super) fn write(flows: &Flows) -> String {
+/// Everything that was seen, a line each.
+pub(super) fn lines(flows: &Flows) -> Vec<Box<str>> {
     let mut lines = Vec::new();
     for route in &flows.routes {
         let Some(speaker) = flows.speaker_of(route.speaker) else { continue };
@@ -41,7 +41,7 @@ pub(super) fn write(flows: &Flows) -> String {
     lines.extend(flows.unverified.iter().map(|(reason, evidence)| Row::of(evidence, reason).line()));
     lines.extend(flows.covered.stretches().map(|(first, last)| Row::covered(first, last).line()));
     lines.sort_unstable();
-    lines.concat()
+    lines
 }
 
 /// Whether a summary may be written to this file: over another one, and over nothing else.
@@ -220,7 +220,7 @@ mod tests {
             // More pods than are kept, each with one record or a few.
             flows.record(record, None, &Pod::new(&format!("pod-{}-{}", pod, record.time.0 % 7)));
         }
-        write(&flows)
+        lines(&flows).concat()
     }
 
     fn combined(summaries: &[&str]) -> String {
@@ -232,7 +232,7 @@ mod tests {
             });
             taken.unwrap();
         }
-        write(&flows)
+        lines(&flows).concat()
     }
 
     proptest! {
