@@ -6,13 +6,14 @@
 use super::covered::Covered;
 use super::evidence::{Evidence, Seen};
 use super::lesson::{Aside, Lesson};
-use super::paths::{Place, is_sayable};
+use super::paths::Place;
 use super::pods::Pod;
+use super::route::{Path, Route, Whereto, clear, is_method};
 use crate::records::{Alike, Memo, Speaker, Speakers};
 use core::hash::BuildHasher as _;
 use core::net::IpAddr;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use procgate_policy::{Record, clear_path, host_name};
+use procgate_policy::{Record, host_name};
 use std::collections::BTreeMap;
 
 /// Flows that are told apart: several for each rule of a policy as large as one may be. What is new beyond is
@@ -23,8 +24,6 @@ const MAX_FLOWS: u64 = 200_000;
 const SEGMENTS: usize = 4;
 /// Identities that are told apart, likewise.
 const MAX_SPEAKERS: usize = 100_000;
-/// Bytes of a method that a rule can name.
-const MAX_METHOD: usize = 32;
 
 /// Everything that was seen.
 #[derive(Debug, Default)]
@@ -67,36 +66,6 @@ impl Default for Most {
     fn default() -> Self {
         Self(MAX_FLOWS)
     }
-}
-
-/// A speaker's way to one place: the paths of the requests with one method, or connections that are no
-/// requests.
-#[derive(Clone, Debug)]
-pub(super) struct Route {
-    pub(super) speaker: usize,
-    pub(super) whereto: Whereto,
-    /// The least address that the host had.
-    pub(super) address: Option<IpAddr>,
-    pub(super) port: Option<u16>,
-    /// None where it is not HTTP.
-    pub(super) method: Option<String>,
-    pub(super) paths: Place,
-}
-
-/// Where to: the host where one is named, and else the address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Whereto {
-    Host(String),
-    Address(IpAddr),
-}
-
-/// A path as it comes in.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Path<'a> {
-    /// Of a record.
-    Whole(&'a str),
-    /// Of a summary, with marks.
-    Folded(&'a str),
 }
 
 impl Flows {
@@ -278,23 +247,6 @@ impl Flows {
     pub(super) fn speaker_of(&self, number: usize) -> Option<&Speaker> {
         self.speakers.list().get(number)
     }
-}
-
-/// The path's segments, where the flow is one of HTTP and its path is clear.
-fn clear(path: Option<Path<'_>>, is_http: bool) -> Result<Option<std::borrow::Cow<'_, str>>, Aside> {
-    match path {
-        Some(Path::Whole(path)) => {
-            Ok(Some(clear_path(path).filter(|path| is_sayable(path)).ok_or(Aside::UnclearPath)?))
-        }
-        Some(Path::Folded(path)) => Ok(Some(path.into())),
-        None if is_http => Err(Aside::UnclearPath),
-        None => Ok(None),
-    }
-}
-
-fn is_method(method: &str) -> bool {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    (1..=MAX_METHOD).contains(&method.len()) && method.bytes().all(token)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! From what was seen to what is proposed: only as far as the evidence goes.
 
 use super::evidence::{Evidence, Seen};
-use super::flows::Whereto;
 use super::paths::{Place, is_mark, is_rest};
+use super::route::Whereto;
 use crate::policy::suffix;
 use core::net::IpAddr;
 use core::ops::RangeInclusive;

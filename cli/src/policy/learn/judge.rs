@@ -1,7 +1,8 @@
 //! What a policy says about flows.
 
-use super::flows::{Flows, Route, Whereto};
+use super::flows::Flows;
 use super::paths::{is_mark, is_rest};
+use super::route::{Route, Whereto};
 use crate::failure::Problem;
 use crate::policy::spoken;
 use core::net::SocketAddr;

@@ -22,6 +22,7 @@ mod programs;
 mod proposal;
 mod report;
 mod review;
+mod route;
 mod row;
 mod rules;
 mod settled;

@@ -1,13 +1,14 @@
 //! What is proposed: processes, destinations and rules, each with its evidence.
 
 use super::evidence::{Evidence, Seen};
-use super::flows::{Flows, Route};
+use super::flows::Flows;
 use super::generalise::{self, Target};
 use super::judge::Judge;
 use super::merging::list;
 use super::names::Names;
 use super::paths::Place;
 use super::programs::{Addition, Programs};
+use super::route::Route;
 use super::rules;
 use crate::failure::Problem;
 use procgate_policy::{Policy, RawDestination, RawPolicy, RawProcess, RawRule, Reason};

@@ -1,10 +1,10 @@
 //! A line of a summary: its fields, and what they mean.
 
 use super::evidence::{Evidence, hour};
-use super::flows::{Path, Route, Whereto};
 use super::lesson::{Aside, Lesson};
 use super::paths::is_told;
 use super::pods::Pod;
+use super::route::{Path, Route, Whereto};
 use crate::escape::escape_json;
 use crate::records::Speaker;
 use core::net::{IpAddr, SocketAddr};
