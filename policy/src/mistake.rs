@@ -23,7 +23,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// All mistakes that were found in a policy document, in the order of the document; at least one.
+/// All mistakes that were found in a policy document, those of its head first; at least one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mistakes {
     listed: Vec<Mistake>,
@@ -57,6 +57,14 @@ impl Mistakes {
         } else {
             self.unlisted = self.unlisted.saturating_add(1);
         }
+    }
+
+    /// Notes all of these.
+    pub(crate) fn append(&mut self, other: Self) {
+        let room = MAX_MISTAKES.saturating_sub(self.listed.len());
+        let beyond = other.listed.len().saturating_sub(room);
+        self.listed.extend(other.listed.into_iter().take(room));
+        self.unlisted = self.unlisted.saturating_add(beyond).saturating_add(other.unlisted);
     }
 
     /// `value`, unless a mistake was noted.

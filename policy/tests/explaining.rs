@@ -120,3 +120,19 @@ fn an_edit_is_about_the_destination_that_the_policy_has_and_that_no_rule_of_the_
     assert_eq!(at, "rules");
     assert!(add.contains(r#""to":{"destination":"far","ports":[80]}"#), "{add}");
 }
+
+#[test]
+fn an_edit_adds_to_no_other_rule_than_the_one_that_is_compared() {
+    let policy = shop(
+        r#"{"name":"other-pays","allow":{"from":{"process":"other"},
+              "to":{"destination":"payments","ports":[80],"methods":["POST"],"paths":["/charge"]}}},
+           {"name":"everybody-reads","allow":{"to":{"methods":["GET"]}}}"#,
+    );
+    let identity = identity(policy.model().trusted_keys(), &claims());
+    let charge = Destination { http: Some(Http { method: "POST", path: "/charge" }), ..request() };
+    let explained = explain(&policy, Presented::Verified(&identity), &charge).unwrap();
+    assert_eq!(explained.nearest, Some("other-pays"));
+    let edit = allow(&policy, Some(&claims()), &charge).unwrap();
+    assert!(edit.broad.is_empty(), "{edit:?}");
+    assert_eq!(edit.steps.iter().map(|step| step.at.as_str()).collect::<Vec<_>>(), ["rules"]);
+}

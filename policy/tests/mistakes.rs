@@ -128,6 +128,25 @@ fn a_flood_of_mistakes_is_counted_and_not_listed() {
 }
 
 #[test]
+fn mistakes_of_the_head_stand_before_any_number_of_others() {
+    let rules = vec![r#"{"name":1}"#; 200].join(",");
+    let document = base(&format!(r#","rules":[{rules}],"forward":1"#));
+    let document = document.replace(r#""kid""#, r#""d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","kid""#);
+    let mistakes = mistakes(document);
+    let places: Vec<&str> = mistakes.as_slice().iter().map(|mistake| mistake.path.as_str()).take(4).collect();
+    assert_eq!(places, ["forward", "trust.keys[0].jwk.d", "rules[0].name", "rules[0]"]);
+    assert_eq!((mistakes.as_slice().len(), mistakes.unlisted()), (MAX_MISTAKES, 402 - MAX_MISTAKES));
+}
+
+#[test]
+fn of_a_list_that_is_written_twice_the_first_one_is_read() {
+    let one = |name: &str| format!(r#""destinations":[{{"name":"{name}","cidrs":[1]}}]"#);
+    let mistakes = mistakes(base(&format!(",{},{}", one("a"), one("b"))));
+    let places: Vec<&str> = mistakes.as_slice().iter().map(|mistake| mistake.path.as_str()).collect();
+    assert_eq!(places, ["destinations", "destinations[0].cidrs[0]"]);
+}
+
+#[test]
 fn what_a_mistake_repeats_is_escaped_and_cut() {
     let name = format!("\u{1b}[31m\n{}", "é".repeat(900));
     let document = base(&format!(

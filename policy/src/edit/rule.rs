@@ -33,21 +33,21 @@ pub(super) fn add(
     }
     let wanted = Wanted::of(destination);
     let process = finding.process;
-    let explained = explain_claims(part, finding, claims, destination);
+    let whole = draft.whole;
+    let explained = explain_claims(whole, (part, finding), claims, destination);
     let nearest = explained.rules.iter().find(|rule| Some(rule.name) == explained.nearest);
     let extension = nearest.and_then(|rule| match rule.failed.as_slice() {
         [failed] => wanted.lacking_in(rule.name, failed),
         _ => None,
     });
-    if let Some((list, extension)) =
-        extension.filter(|(_, addition)| addition.list_in(draft.whole.raw()).is_some())
+    if let Some((list, extension)) = extension.filter(|(_, addition)| addition.list_in(whole.raw()).is_some())
     {
-        let model = draft.whole.model();
+        let model = whole.model();
         let rule = model.rules().iter().find(|rule| Some(rule.name.as_str()) == explained.nearest);
         draft.edit.broad.extend(rule.into_iter().flat_map(|rule| broad::of_rule(model, rule, list)));
         return draft.add(extension);
     }
-    let entry = entry(draft, part, &explained.destinations, destination)?;
+    let entry = entry(draft, &explained.destinations, destination)?;
     add_rule(draft, process, entry, wanted)
 }
 
@@ -92,11 +92,11 @@ impl Wanted {
 /// address; nothing where neither is known.
 fn entry(
     draft: &mut Draft<'_>,
-    part: &Policy,
     known: &[&str],
     destination: &Destination<'_>,
 ) -> Result<Option<String>, NoEdit> {
-    let entries = part.model().destinations.iter().filter(|entry| known.contains(&entry.name.as_str()));
+    let entries =
+        draft.whole.model().destinations.iter().filter(|entry| known.contains(&entry.name.as_str()));
     let narrowest = entries.min_by_key(|entry| {
         let patterns = entry.hosts.len().saturating_add(entry.cidrs.len());
         (broad::of_destination(entry).is_some(), patterns)

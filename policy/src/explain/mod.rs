@@ -75,14 +75,15 @@ pub fn explain<'p>(
     Ok(Explanation::new(model, finding, processes.as_deref(), claims, destination))
 }
 
-/// As [`explain`], of a policy that is ready to judge, for claims that are taken for verified.
+/// As [`explain`], of what a part of the policy found, for claims that are taken for verified. The part may have more than
+/// the policy.
 pub(crate) fn explain_claims<'p>(
-    policy: &'p Policy,
-    finding: Finding<'_>,
+    policy: &'p CheckedPolicy,
+    (part, finding): (&Policy, Finding<'_>),
     claims: Option<&Claims>,
     destination: &Destination<'_>,
 ) -> Explanation<'p> {
-    Explanation::new(policy.model(), finding, recognised(policy, claims).as_deref(), claims, destination)
+    Explanation::new(policy.model(), finding, recognised(part, claims).as_deref(), claims, destination)
 }
 
 /// The processes that somebody with these claims is, none for nobody; nothing where it is denied for what it is.

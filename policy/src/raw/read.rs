@@ -31,46 +31,72 @@ pub(super) fn policy<'d>(
     lists.finish(&tree)
 }
 
-/// The lists of a policy that may be long, and the mistakes in them.
+/// The lists of a policy that may be long.
 #[derive(Default)]
 struct Lists {
+    processes: List<RawProcess>,
+    destinations: List<RawDestination>,
+    rules: List<RawRule>,
+}
+
+/// A list whose items were taken, and the mistakes in them.
+struct List<T> {
+    items: Vec<T>,
     reader: Reader,
-    processes: Vec<RawProcess>,
-    destinations: Vec<RawDestination>,
-    rules: Vec<RawRule>,
+    has_begun: bool,
+    /// It is written twice, which is told when all fields are known. Only the first one is read.
+    is_second: bool,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), reader: Reader::default(), has_begun: false, is_second: false }
+    }
+}
+
+impl<T> List<T> {
+    /// Reads the item. Those that are too many are counted later.
+    fn take(
+        &mut self,
+        at: At<'_>,
+        index: usize,
+        most: usize,
+        item: &Node<'_>,
+        read: fn(&mut Reader, At<'_>, &Node<'_>) -> Option<T>,
+    ) -> bool {
+        self.is_second |= index == 0 && self.has_begun;
+        self.has_begun = true;
+        if !self.is_second && index < most {
+            self.items.extend(read(&mut self.reader, at.item(index), item));
+        }
+        true
+    }
 }
 
 impl Items for Lists {
     fn take(&mut self, field: &str, index: usize, item: &Node<'_>) -> bool {
-        let reader = &mut self.reader;
         let at = At::Top.field(field);
-        let at = at.item(index);
         match field {
-            "processes" if index < MAX_PROCESSES => self.processes.extend(process(reader, at, item)),
-            "destinations" if index < MAX_DESTINATIONS => {
-                self.destinations.extend(destination(reader, at, item));
-            }
-            "rules" if index < MAX_RULES => self.rules.extend(rule(reader, at, item)),
-            // Too many, which is said when all have been counted.
-            "processes" | "destinations" | "rules" => {}
-            _ => return false,
+            "processes" => self.processes.take(at, index, MAX_PROCESSES, item, process),
+            "destinations" => self.destinations.take(at, index, MAX_DESTINATIONS, item, destination),
+            "rules" => self.rules.take(at, index, MAX_RULES, item, rule),
+            _ => false,
         }
-        true
     }
 }
 
 impl Lists {
     #[inline(never)]
     fn finish(self, tree: &Node) -> Result<RawPolicy, Mistakes> {
-        let Self { mut reader, processes, destinations, rules } = self;
-        let policy = top(&mut reader, At::Top, tree);
-        reader.finish(policy.map(|policy| RawPolicy { processes, destinations, rules, ..policy }))
+        let mut reader = Reader::default();
+        let policy = top(&mut reader, At::Top, tree, self);
+        reader.finish(policy)
     }
 }
 
-/// The policy without what its lists have taken.
+/// The policy, with what its lists have taken.
 #[inline(never)]
-fn top(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPolicy> {
+fn top(reader: &mut Reader, at: At<'_>, node: &Node, lists: Lists) -> Option<RawPolicy> {
     let known = &["version", "mode", "forward", "trust", "processes", "destinations", "rules", "lint"];
     let fields = &reader.object(at, node, known)?;
     let version = reader.required(at, fields, "version", "write version: 1", version);
@@ -83,12 +109,17 @@ fn top(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPolicy> {
     );
     let forward = reader.optional(at, fields, "forward", truth).unwrap_or_default();
     let trust = reader.required(at, fields, "trust", "write the trust domain and its public keys", trust);
-    for (name, most) in
-        [("processes", MAX_PROCESSES), ("destinations", MAX_DESTINATIONS), ("rules", MAX_RULES)]
-    {
+    let Lists { processes, destinations, rules } = lists;
+    for (name, most, mistakes) in [
+        ("processes", MAX_PROCESSES, processes.reader),
+        ("destinations", MAX_DESTINATIONS, destinations.reader),
+        ("rules", MAX_RULES, rules.reader),
+    ] {
+        // How many there are; each was read when it was taken.
         reader.optional(at, fields, name, |reader, at, node| {
             reader.list(at, node, 0..=most, |_, _, _| Some(()))
         });
+        reader.append(mistakes);
     }
     let lint = reader.optional(at, fields, "lint", lint).unwrap_or_default();
     version?;
@@ -96,9 +127,9 @@ fn top(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPolicy> {
         mode: mode?,
         forward,
         trust: trust?,
-        processes: Vec::new(),
-        destinations: Vec::new(),
-        rules: Vec::new(),
+        processes: processes.items,
+        destinations: destinations.items,
+        rules: rules.items,
         lint,
     })
 }

@@ -70,6 +70,11 @@ impl Reader {
         self.mistakes.add(at.to_string(), problem.into(), remedy.into());
     }
 
+    /// Notes what another reader noted.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.mistakes.append(other.mistakes);
+    }
+
     /// The result, unless a mistake was noted.
     pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Mistakes> {
         self.mistakes.or(value)
