@@ -22,6 +22,7 @@ mod keygen;
 mod learn;
 mod learn_doubts;
 mod learn_duckdb;
+mod learn_parts;
 mod learn_text;
 mod learn_time;
 mod logs;

@@ -66,7 +66,7 @@ pub(super) type Ways = BTreeMap<(String, Target), Way>;
 pub(super) type Way = BTreeMap<(Option<u16>, Option<String>), Box<Place>>;
 
 /// Makes a proposal of what the speakers did that have a process. What the policy allows already, or
-/// denies by a rule, is left alone.
+/// denies by a rule, is left alone: all that a folded path may stand for, and not a part of it.
 pub(super) fn make(flows: &Flows, base: &RawPolicy, programs: &Programs) -> Result<Proposal, Problem> {
     let mut proposal = Proposal {
         base: base.clone(),
@@ -97,8 +97,7 @@ fn ways(
         let mut place = Place::default();
         let mut any = false;
         route.paths.each(&mut Vec::new(), &mut |path, evidence| {
-            let reason = judge.finding(route, path).map(|finding| finding.reason);
-            if reason == Some(Reason::NoMatchingRule) {
+            if judge.says(route, path).partly(Reason::NoMatchingRule) {
                 any = true;
                 let seen = Seen::Before(evidence);
                 match route.method {

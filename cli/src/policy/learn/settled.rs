@@ -58,10 +58,7 @@ pub(super) fn of(flows: &Flows, since: u64, bar: Bar, judge: &Judge<'_>, earlier
             number = number.saturating_add(1);
             newest = newest.max(evidence.known_since(bar.rare.max(1)));
             let count = evidence.since(since);
-            let allows = |judge: &Judge<'_>| {
-                count > 0
-                    && judge.finding(route, path).is_some_and(|finding| finding.reason == Reason::Allowed)
-            };
+            let allows = |judge: &Judge<'_>| count > 0 && judge.says(route, path).only(Reason::Allowed);
             for (sum, judge) in
                 [(&mut last_day.covered, judge), (&mut last_day.covered_a_day_earlier, earlier)]
             {

@@ -94,23 +94,29 @@ pub(super) fn aside(flows: &Flows) -> Vec<SetAside> {
     all.collect()
 }
 
-/// Flows of trusted executables that a rule of the policy denies.
+/// Why a flow of which a rule denies a part does not count as covered.
+const DENIED_IN_PART: (&str, &str) =
+    ("denied-in-part", "denied in part by a rule, how often is not told apart: none of it counts as covered");
+
+/// Flows of trusted executables that a rule of the policy denies, or denies a part of.
 pub(super) fn denied(flows: &Flows, programs: &Programs, judge: &Judge<'_>) -> Vec<SetAside> {
-    let mut by_speaker: BTreeMap<usize, Evidence> = BTreeMap::new();
+    let whole = (Aside::DeniedByRule.code(), Aside::DeniedByRule.words());
+    let mut by_speaker: BTreeMap<(usize, (&str, &str)), Evidence> = BTreeMap::new();
     for route in &flows.routes {
         if programs.names.get(route.speaker).is_none_or(Option::is_none) {
             continue;
         }
         route.paths.each(&mut Vec::new(), &mut |path, evidence| {
-            if judge.finding(route, path).is_some_and(|finding| finding.reason == Reason::DeniedByRule) {
-                by_speaker.entry(route.speaker).or_default().add(Seen::Before(evidence));
+            let said = judge.says(route, path);
+            if said.partly(Reason::DeniedByRule) {
+                let why = if said.only(Reason::DeniedByRule) { whole } else { DENIED_IN_PART };
+                by_speaker.entry((route.speaker, why)).or_default().add(Seen::Before(evidence));
             }
         });
     }
-    let told = by_speaker.iter().filter_map(|(number, evidence)| {
-        let aside = Aside::DeniedByRule;
+    let told = by_speaker.iter().filter_map(|((number, (why, words)), evidence)| {
         let speaker = flows.speaker_of(*number)?.into();
-        Some(SetAside { why: aside.code(), words: aside.words(), speaker, evidence: evidence.into() })
+        Some(SetAside { why, words, speaker, evidence: evidence.into() })
     });
     told.collect()
 }
@@ -139,7 +145,8 @@ impl fmt::Display for Doubted {
 
 impl fmt::Display for SetAside {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "not proposed: {} {}: {}", self.speaker, self.words, self.evidence)
+        let what = if self.why == DENIED_IN_PART.0 { "not covered" } else { "not proposed" };
+        write!(out, "{what}: {} {}: {}", self.speaker, self.words, self.evidence)
     }
 }
 
