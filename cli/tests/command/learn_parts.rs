@@ -1,7 +1,7 @@
 //! `procgate policy learn`: flows of which the policy decides about a part only.
 
 use crate::learn::{bare, json_of, learn};
-use crate::logs::{PAYMENTS, later, unmatched};
+use crate::logs::{PAYMENTS, access_log, later, unmatched};
 use crate::place::Place;
 use procgate_identity::Digest;
 use procgate_policy::Record;
@@ -80,4 +80,57 @@ fn a_rule_that_denies_one_id_takes_no_other_and_makes_no_claim_for_all() {
     let place = with_paths("deny", "/pages/5");
     let text = learn(&place, &pages(), &[]).out;
     assert!(text.contains("# not covered: /app/checkout in "), "{text}");
+}
+
+/// To one host that has these addresses in turn.
+fn at(addresses: &[&str]) -> Vec<Record<'static>> {
+    let to = |address: &&str| Record {
+        host: Some("pay.vendor.example".into()),
+        address: Some(format!("{address}:8080").parse().unwrap()),
+        ..unmatched()
+    };
+    hourly(addresses.iter().cycle().take(3 * addresses.len()).map(to))
+}
+
+#[test]
+fn a_host_is_covered_only_by_a_range_of_all_addresses_that_it_had() {
+    for (cidr, addresses, rules) in [
+        ("10.4.0.0/24", &["10.4.0.9", "10.5.0.9"][..], 1),
+        ("10.5.0.0/24", &["10.4.0.9", "10.5.0.9"], 1),
+        ("10.5.0.0/24", &["10.5.0.9", "10.4.0.9", "10.6.0.9"], 1),
+        ("10.4.0.0/24", &["10.4.0.9", "[fd00::1]"], 1),
+        ("10.4.0.0/15", &["10.4.0.9", "10.5.0.9"], 0),
+    ] {
+        let records = at(addresses);
+        let all = u64::try_from(records.len()).unwrap();
+        let place = with("allow", &format!("cidrs: [{cidr}]"), "");
+        assert_eq!(learnt(&place, &records), (rules, vec![], all, all), "{cidr} {addresses:?}");
+        assert_eq!(rules_by_summaries(&place, &records), rules, "{cidr} {addresses:?}");
+    }
+}
+
+#[test]
+fn a_range_that_is_denied_takes_no_host_that_had_addresses_beyond() {
+    let denied = |cidr: &str, addresses: &[&str]| {
+        learnt(&with("deny", &format!("cidrs: [{cidr}]"), ""), &at(addresses))
+    };
+    let two = ["10.4.0.9", "10.5.0.9"];
+    assert_eq!(denied("10.4.0.0/24", &two), (1, vec![("denied-in-part".into(), 6)], 0, 3));
+    assert_eq!(denied("10.4.0.0/15", &two), (0, vec![("denied-by-rule".into(), 6)], 0, 0));
+    assert_eq!(denied("10.6.0.0/24", &two), (1, vec![], 6, 6));
+}
+
+/// How many rules are proposed of a summary of each record, put together in one and read again.
+fn rules_by_summaries(place: &Place, records: &[Record<'static>]) -> usize {
+    let names: Vec<String> = (0..records.len()).map(|number| format!("{number}.ndjson")).collect();
+    for (record, name) in records.iter().zip(&names) {
+        place.write("one.log", access_log([record]).as_bytes());
+        assert_eq!(place.run(&["policy", "learn", "--partial", name, "one.log"]).code, 0);
+    }
+    let names = names.iter().map(String::as_str);
+    let together: Vec<&str> =
+        ["policy", "learn", "--partial", "all", "--combine"].into_iter().chain(names).collect();
+    assert_eq!(place.run(&together).code, 0);
+    let line = ["policy", "learn", "--merge", "policy.yaml", "--output", "json", "--combine", "all"];
+    place.run(&line).json()["rules"].as_array().unwrap().len()
 }

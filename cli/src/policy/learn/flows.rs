@@ -121,6 +121,13 @@ impl Flows {
         }
     }
 
+    /// Notes one more address that the host of this way had.
+    pub(super) fn reach(&mut self, Way { route, .. }: Way, address: Option<IpAddr>) {
+        if let Some(route) = self.routes.get_mut(route) {
+            route.reach(address.map(|address| address.to_canonical()));
+        }
+    }
+
     fn speaker(&mut self, like: &Record<'_>, seen: Seen<'_>) -> Option<usize> {
         let speaker = self.speakers.number(like, MAX_SPEAKERS)?;
         if speaker >= self.of_speaker.len() {
@@ -165,7 +172,7 @@ impl Flows {
         let place = self.route(speaker, (host, address), port, method)?;
         match place.and_then(|place| self.routes.get_mut(place)).zip(place) {
             Some((route, place)) => {
-                route.address = [route.address, address].into_iter().flatten().min();
+                route.reach(address);
                 self.walk(place, path.as_deref(), seen);
             }
             None => self.beyond = self.beyond.saturating_add(1),
@@ -224,7 +231,7 @@ impl Flows {
         }
         let place = self.routes.len();
         let method = method.map(String::from);
-        self.routes.push(Route { speaker, whereto, address, port, method, paths: Place::default() });
+        self.routes.push(Route { speaker, whereto, addresses: None, port, method, paths: Place::default() });
         self.places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
         Ok(Some(place))
     }

@@ -50,7 +50,8 @@ impl<'p> Judge<'p> {
         Ok(Self { policy, identities, denied, longest: longest.unwrap_or_default() })
     }
 
-    /// What the policy says about connections on this way with this path.
+    /// What the policy says about connections on this way with this path. Of several addresses, the least and the
+    /// greatest are looked at: what range has both has those between.
     pub(super) fn says(&self, route: &Route, path: &[String]) -> Said {
         let mut said = Said::default();
         let Some(identity) = self.identities.get(route.speaker).and_then(Option::as_ref) else { return said };
@@ -59,13 +60,16 @@ impl<'p> Judge<'p> {
             Whereto::Address(_) => None,
         };
         let paths = self.examples(path);
-        let address = route.address.zip(route.port).map(SocketAddr::from);
-        for path in &paths {
-            let http = route.method.as_deref().map(|method| Http { method, path });
-            let resolved = self.policy.resolve_destination(&Destination { host, address, http });
-            let reason = self.policy.decide(identity, &resolved, http).finding.reason;
-            if !said.partly(reason) {
-                said.0.push(reason);
+        let (least, greatest) = route.ends();
+        for address in [least].into_iter().chain(greatest.map(Some)) {
+            let address = address.zip(route.port).map(SocketAddr::from);
+            for path in &paths {
+                let http = route.method.as_deref().map(|method| Http { method, path });
+                let resolved = self.policy.resolve_destination(&Destination { host, address, http });
+                let reason = self.policy.decide(identity, &resolved, http).finding.reason;
+                if !said.partly(reason) {
+                    said.0.push(reason);
+                }
             }
         }
         said

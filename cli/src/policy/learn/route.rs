@@ -15,12 +15,27 @@ const MAX_METHOD: usize = 32;
 pub(super) struct Route {
     pub(super) speaker: usize,
     pub(super) whereto: Whereto,
-    /// The least address that the host had.
-    pub(super) address: Option<IpAddr>,
+    /// The least and the greatest address that the host had.
+    pub(super) addresses: Option<(IpAddr, IpAddr)>,
     pub(super) port: Option<u16>,
     /// None where it is not HTTP.
     pub(super) method: Option<String>,
     pub(super) paths: Place,
+}
+
+impl Route {
+    /// Notes an address that the host had.
+    pub(super) fn reach(&mut self, address: Option<IpAddr>) {
+        let Some(address) = address else { return };
+        let (least, greatest) = self.addresses.unwrap_or((address, address));
+        self.addresses = Some((least.min(address), greatest.max(address)));
+    }
+
+    /// The least address that the host had, and the greatest, where that is another one.
+    pub(super) fn ends(&self) -> (Option<IpAddr>, Option<IpAddr>) {
+        let (least, greatest) = self.addresses.unzip();
+        (least, greatest.filter(|_| least != greatest))
+    }
 }
 
 /// Where to: the host where one is named, and else the address.

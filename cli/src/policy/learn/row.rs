@@ -49,6 +49,9 @@ pub(super) struct Row {
     host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<IpAddr>,
+    /// The greatest address that the host had, where `ip` is the least of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_to: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +120,7 @@ impl Row {
         if let Whereto::Host(host) = &route.whereto {
             self.host = Some(host.clone());
         }
-        self.ip = route.address;
+        (self.ip, self.ip_to) = route.ends();
         self.port = route.port;
         self.method.clone_from(&route.method);
         self.pattern = route.method.as_ref().map(|_| format!("/{}", path.join("/")));
@@ -179,6 +182,11 @@ impl Row {
             None => vec![(hour(last), self.count)],
         };
         Ok(Evidence::told(self.count, (first, last), pods, self.more_pods, hours))
+    }
+
+    /// An address that the host had, beside that of the record.
+    pub(super) const fn another_address(&self) -> Option<IpAddr> {
+        self.ip_to
     }
 
     /// What it can teach.

@@ -159,7 +159,9 @@ fn take(row: &Row, evidence: &Evidence, flows: &mut Flows) -> Result<(), String>
         return Ok(());
     }
     let record = row.record(evidence.last)?;
-    flows.add(&record, row.lesson(&record)?, row.path()?, Seen::Before(evidence));
+    if let Some(way) = flows.add(&record, row.lesson(&record)?, row.path()?, Seen::Before(evidence)) {
+        flows.reach(way, row.another_address());
+    }
     Ok(())
 }
 
