@@ -80,6 +80,24 @@ fn a_replaced_executable_is_new_however_short_the_logs_are() {
 }
 
 #[test]
+fn a_replacement_is_new_whatever_the_policy_lists_for_another_container() {
+    let place = shop("audit");
+    let side = Record {
+        subject: Some("spiffe://shop.example/ns/shop/sa/checkout/container/side".into()),
+        host: Some("ok.example".into()),
+        ..replaced(0)
+    };
+    let records = [often(replaced(0)), often(side)].concat();
+    let expected = [("new", digest("release 2").to_string(), 3)];
+    let expected = expected.each_ref().map(|(doubt, exe, count)| (*doubt, exe.as_str(), *count));
+    let json = json_of(&place, &records, &["--out", "one.yaml"]);
+    assert_eq!((doubts(&json).as_slice(), json["rules"].as_array().unwrap().len()), (&expected[..], 1));
+    place.write("policy.yaml", place.read("one.yaml").as_bytes());
+    let json = json_of(&place, &records, &[]);
+    assert_eq!((doubts(&json).as_slice(), &json["rules"]), (&expected[..], &json!([])), "{json}");
+}
+
+#[test]
 fn a_digest_that_an_approved_process_gets_is_told_with_its_evidence() {
     let place = shop("audit");
     let records = [often(replaced(0)), often(replaced(30 * HOUR))].concat();

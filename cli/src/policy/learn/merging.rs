@@ -21,15 +21,25 @@ pub(super) fn alone(speaker: &Speaker) -> Option<RawProcess> {
     })
 }
 
-/// Whether a process is also the one that was seen alone.
-pub(super) fn takes_in(process: &RawProcess, alone: &RawProcess) -> bool {
+/// Whether a process is where the one stands that was seen alone.
+fn is_placed(process: &RawProcess, alone: &RawProcess) -> bool {
     let place = |known: &Option<String>, shown: &Option<String>| known.is_none() || known == shown;
-    let pinned = |known: &[Digest], shown: &[Digest]| {
-        known.is_empty() || (!shown.is_empty() && shown.iter().all(|digest| known.contains(digest)))
-    };
     place(&process.container, &alone.container)
         && place(&process.namespace, &alone.namespace)
         && place(&process.service_account, &alone.service_account)
+}
+
+/// Whether the path of the one that was seen alone is that of a process at the same place.
+pub(super) fn has_path(process: &RawProcess, alone: &RawProcess) -> bool {
+    process.path.is_some() && process.path == alone.path && is_placed(process, alone)
+}
+
+/// Whether a process is also the one that was seen alone.
+pub(super) fn takes_in(process: &RawProcess, alone: &RawProcess) -> bool {
+    let pinned = |known: &[Digest], shown: &[Digest]| {
+        known.is_empty() || (!shown.is_empty() && shown.iter().all(|digest| known.contains(digest)))
+    };
+    is_placed(process, alone)
         && pinned(&process.exe, &alone.exe)
         && pinned(&process.code, &alone.code)
         && pinned(&process.script, &alone.script)

@@ -3,7 +3,7 @@
 use super::evidence::{Evidence, Seen};
 use super::executables::{self, Executable};
 use super::flows::Flows;
-use super::merging::{Apart, alone, lacking, list, merged, takes_in};
+use super::merging::{Apart, alone, has_path, lacking, list, merged, takes_in};
 use super::names::Names;
 use super::proposal::Proposed;
 use super::review::{self, Bar, Doubt};
@@ -108,9 +108,14 @@ fn known_by(policy: &Policy, base: &RawPolicy, speaker: &Speaker, flows: &Flows)
     let Some(identity) = spoken::resolve(policy, speaker, flows.all.last)? else { return Ok(Known::NoKey) };
     let nowhere = policy.resolve_destination(&Destination::default());
     let finding = policy.decide(&identity, &nowhere, None).finding;
-    let process = finding.process.and_then(|name| base.processes.iter().position(|known| known.name == name));
+    let position = |is: &dyn Fn(&RawProcess) -> bool| base.processes.iter().position(is);
+    let process = match (finding.reason, alone(speaker)) {
+        // That the digest is listed for somewhere else makes it no less a replacement of what the policy has here.
+        (Reason::WrongContainer, Some(alone)) => position(&|known| has_path(known, &alone)),
+        _ => finding.process.and_then(|name| position(&|known| known.name == name)),
+    };
     Ok(match (finding.reason, process) {
-        (Reason::CodeChanged, Some(process)) => {
+        (Reason::CodeChanged | Reason::WrongContainer, Some(process)) => {
             let lacks = base.processes.get(process).zip(alone(speaker));
             let pinnable = lacks.is_some_and(|(known, alone)| lacking(known, &alone).is_some());
             if pinnable { Known::Changed(process) } else { Known::OffList }
