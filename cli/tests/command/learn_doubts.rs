@@ -175,16 +175,48 @@ fn executables_with_lists_that_they_were_not_seen_with_are_told_as_going_beyond(
     );
 }
 
-#[test]
-fn a_doubt_that_nothing_could_keep_apart_is_none() {
-    let place = bare();
+/// An interpreter without lists, and once a script that somebody gave it.
+fn interpreted() -> Vec<Record<'static>> {
     let unlisted = Record { code: None, ..pair("e1", "") };
-    let records = [often(unlisted), vec![Record { name: Some("/y".into()), ..pair("e1", "c2") }]].concat();
-    let json = json_of(&place, &records, &[]);
-    assert_eq!((&json["review"], &json["processes"][0]["count"]), (&json!([]), &3.into()), "{json}");
-    assert_eq!(json["settled"]["last_day"]["covered"], 4);
-    let (one, two) = learnt_again(&place, &records);
+    let (script, host) = (Some(digest("evil")), Some("evil.example".into()));
+    let once = Record { script, host, name: Some("/y".into()), ..unlisted.clone() };
+    [often(unlisted), vec![once]].concat()
+}
+
+#[test]
+fn what_a_process_without_lists_takes_in_is_set_apart_all_the_same() {
+    let place = bare();
+    let json = json_of(&place, &interpreted(), &[]);
+    assert_eq!(doubts(&json), [("rare", digest("e1").to_string().as_str(), 1)]);
+    assert_eq!(json["review"][0]["taken_in_by"], json!(["checkout"]));
+    assert_eq!(json["rules"].as_array().unwrap().len(), 1, "{json}");
+    for told in [&json["rules"][0], &json["processes"][0]] {
+        let beyond = json!(["checkout takes in what is set apart"]);
+        assert_eq!((&told["count"], &told["beyond"]), (&3.into(), &beyond), "{json}");
+    }
+    let text = learn(&place, &interpreted(), &[]).out;
+    let told = "; checkout takes it in, so its rules are for this, too: pin a script there to keep it out\n";
+    assert!(text.contains(told), "{text}");
+    let (one, two) = learnt_again(&place, &interpreted());
     assert_eq!(one, two);
+}
+
+#[test]
+fn what_the_policy_lists_without_its_code_list_is_told_as_taken_in_when_it_strays() {
+    let listed = Record { code: Some(digest("list")), host: Some("other.example".into()), ..unmatched() };
+    let stray = Record { code: None, stray: Some(("/tmp/evil.so".into(), None)), ..listed.clone() };
+    let json = json_of(&shop("audit"), &[often(listed), vec![stray]].concat(), &[]);
+    let review = &json["review"][0];
+    assert_eq!((&review["doubt"], &review["taken_in_by"]), (&"off-list".into(), &json!(["checkout"])));
+    let beyond = &json["rules"][0]["beyond"];
+    assert!(beyond.as_array().unwrap().contains(&"checkout takes in what is set apart".into()), "{json}");
+}
+
+#[test]
+fn a_code_list_that_the_policy_does_not_pin_makes_a_listed_digest_no_other_one() {
+    let once = Record { code: Some(digest("list")), host: Some("other.example".into()), ..unmatched() };
+    let json = json_of(&shop("audit"), &[once], &[]);
+    assert_eq!((&json["review"], json["rules"].as_array().unwrap().len()), (&json!([]), 1), "{json}");
 }
 
 #[test]

@@ -45,6 +45,12 @@ pub(super) fn takes_in(process: &RawProcess, alone: &RawProcess) -> bool {
         && pinned(&process.script, &alone.script)
 }
 
+/// Whether a process lists all digests of the one that was seen alone.
+pub(super) fn lists(process: &RawProcess, alone: &RawProcess) -> bool {
+    let all = |known: &[Digest], shown: &[Digest]| shown.iter().all(|digest| known.contains(digest));
+    all(&process.exe, &alone.exe) && all(&process.code, &alone.code) && all(&process.script, &alone.script)
+}
+
 /// A process that is both, where they are at one place and run one script. A code list that not all of them have pins
 /// nobody.
 pub(super) fn merged(process: &RawProcess, alone: &RawProcess) -> Option<RawProcess> {

@@ -3,7 +3,7 @@
 use super::evidence::{Evidence, Seen};
 use super::executables::{self, Executable};
 use super::flows::Flows;
-use super::merging::{Apart, alone, has_path, lacking, list, merged, takes_in};
+use super::merging::{Apart, alone, has_path, lacking, list, lists, merged};
 use super::names::Names;
 use super::proposal::Proposed;
 use super::review::{self, Bar, Doubt};
@@ -40,6 +40,8 @@ pub(super) struct Programs {
 pub(super) enum Known {
     /// The process at this place of its list.
     As(usize),
+    /// The process at this place, which does not pin the code list or the script that it shows.
+    Within(usize),
     /// The process at this place, with other digests.
     Changed(usize),
     /// It shows no list or script where the policy pins one.
@@ -58,7 +60,7 @@ pub(super) fn find(flows: &Flows, bar: Bar, base: &RawPolicy, policy: &Policy) -
     let all = all.map(|((executable, known), doubt)| (executable, known, doubt));
     let (trusted, doubted): (Vec<_>, Vec<_>) = all.partition(|(_, _, doubt)| doubt.is_none());
     // What the policy lists is allowed already, whoever doubts it.
-    let apart = doubted.iter().filter(|(_, known, _)| !matches!(known, Known::As(_)));
+    let apart = doubted.iter().filter(|(_, known, _)| !matches!(known, Known::As(_) | Known::Within(_)));
     let apart = Apart::of(apart.filter_map(|(executable, ..)| alone(executable.speaker(flows)?)));
     let mut making = Making {
         names: Names::taken(base.processes.iter().map(|process| process.name.as_str())),
@@ -70,22 +72,17 @@ pub(super) fn find(flows: &Flows, bar: Bar, base: &RawPolicy, policy: &Policy) -
     for (executable, known, _) in trusted {
         let Some(speaker) = executable.speaker(flows) else { continue };
         let name = match known {
-            Known::As(process) => making.listed.get(process).map(|process| process.name.clone()),
+            Known::As(process) | Known::Within(process) => {
+                making.listed.get(process).map(|process| process.name.clone())
+            }
             Known::Changed(process) => making.change(process, &executable, speaker),
             Known::Not => making.add(&executable, speaker),
             Known::OffList | Known::NoKey => None,
         };
         making.found.name(&executable, name);
     }
-    for (executable, _, doubt) in doubted {
-        // Without code lists, nothing but the digest tells what is doubted from what is not.
-        let taken_in = executable.speaker(flows).and_then(|speaker| making.taken_in(speaker));
-        match doubt {
-            Some(Doubt::Rare | Doubt::New) if taken_in.is_some() => making.found.name(&executable, taken_in),
-            Some(doubt) => making.found.doubted.push((executable, doubt)),
-            None => {}
-        }
-    }
+    let doubted = doubted.into_iter().filter_map(|(executable, _, doubt)| Some((executable, doubt?)));
+    making.found.doubted = doubted.collect();
     making.tell_products();
     Ok(making.found)
 }
@@ -121,7 +118,9 @@ fn known_by(policy: &Policy, base: &RawPolicy, speaker: &Speaker, flows: &Flows)
             if pinnable { Known::Changed(process) } else { Known::OffList }
         }
         (Reason::Allowed | Reason::DeniedByRule | Reason::NoMatchingRule, Some(process)) => {
-            Known::As(process)
+            let known = base.processes.get(process).zip(alone(speaker));
+            let is_listed = known.is_some_and(|(known, alone)| lists(known, &alone));
+            if is_listed { Known::As(process) } else { Known::Within(process) }
         }
         (Reason::Identity(RefusalReason::OutsideKeyScope), _) => Known::NoKey,
         _ => Known::Not,
@@ -197,14 +196,6 @@ impl Making {
         self.found.new.push(Proposed { item, evidence, beyond: Vec::new() });
         self.pairs.push([pair].into());
         Some(name)
-    }
-
-    /// The process that takes this one in.
-    fn taken_in(&self, speaker: &Speaker) -> Option<String> {
-        let alone = alone(speaker)?;
-        let new = self.found.new.iter().map(|known| &known.item);
-        let process = self.listed.iter().chain(new).find(|process| takes_in(process, &alone))?;
-        Some(process.name.clone())
     }
 
     /// Says where a process allows executables with code lists with which they were not seen.

@@ -1,13 +1,15 @@
 //! What is proposed: processes, destinations and rules, each with its evidence.
 
+use super::baseline::ends;
 use super::evidence::{Evidence, Seen};
 use super::flows::Flows;
 use super::generalise::{self, Target};
 use super::judge::Judge;
-use super::merging::list;
+use super::merging::{Apart, alone, list};
 use super::names::Names;
 use super::paths::Place;
 use super::programs::{Addition, Programs};
+use super::review::Doubt;
 use super::route::Route;
 use super::rules;
 use crate::failure::Problem;
@@ -82,7 +84,29 @@ pub(super) fn make(flows: &Flows, base: &RawPolicy, programs: &Programs) -> Resu
     rules::add(&mut proposal, &ways, &hosts, &named);
     let used: BTreeSet<&str> = ways.keys().map(|(process, _)| process.as_str()).collect();
     proposal.processes.retain(|proposed| used.contains(proposed.item.name.as_str()));
+    tell_taken_in(&mut proposal, flows, programs);
     Ok(proposal)
+}
+
+/// Says where what is proposed is for something that is set apart, too, since nothing that its process lists tells that
+/// from others.
+fn tell_taken_in(proposal: &mut Proposal, flows: &Flows, programs: &Programs) {
+    let apart = programs.doubted.iter().filter(|(_, doubt)| *doubt != Doubt::NoKey);
+    let apart = Apart::of(apart.filter_map(|(executable, _)| alone(executable.speaker(flows)?)));
+    let whole = proposal.whole().processes;
+    let taking = whole.into_iter().filter(|process| apart.falls_into(process, &[]));
+    let taking: BTreeSet<String> = taking.map(|process| process.name).collect();
+    let told = |name: &str| taking.contains(name).then(|| format!("{name} takes in what is set apart"));
+    for proposed in &mut proposal.additions {
+        let process = proposal.base.processes.get(proposed.item.process);
+        proposed.beyond.extend(process.and_then(|process| told(&process.name)));
+    }
+    for proposed in &mut proposal.processes {
+        proposed.beyond.extend(told(&proposed.item.name));
+    }
+    for proposed in &mut proposal.rules {
+        proposed.beyond.extend(ends(&proposed.item).and_then(|(process, _)| told(process)));
+    }
 }
 
 /// The ways that need rules, and how many hosts or addresses each target was made from.

@@ -117,7 +117,7 @@ pub(super) fn of(parts: Parts<'_>) -> Learnt {
         digests: digests.collect(),
         destinations: proposal.destinations.iter().map(|destination| destination.name.clone()).collect(),
         rules: proposal.rules.iter().map(|proposed| named(&proposed.item.name, proposed)).collect(),
-        review: review(flows, &programs),
+        review: review(flows, &programs, &proposal),
         aside,
         settled: Some(settled),
         baselines,

@@ -55,6 +55,7 @@ pub(super) fn doubts(
             Known::As(_) => None,
             Known::OffList => Some(Doubt::OffList),
             Known::Changed(_) => time.doubt(&executable.evidence, true),
+            Known::Within(_) => time.doubt_within(flows, executable),
             Known::Not => time.doubt(&executable.evidence, time.has_another(flows, executable)),
             Known::NoKey => time.doubt(&executable.evidence, false).or(Some(Doubt::NoKey)),
         })
@@ -77,6 +78,9 @@ struct Time<'f> {
     reaches_back: bool,
     /// Places and names of what was known by then.
     known: HashSet<(&'f str, &'f str)>,
+    /// Places and digests of what was known by then, and of what is not rare.
+    known_digests: HashSet<(&'f str, Digest)>,
+    usual_digests: HashSet<(&'f str, Digest)>,
 }
 
 impl<'f> Time<'f> {
@@ -86,13 +90,30 @@ impl<'f> Time<'f> {
         let begin = since.saturating_sub(bar.new_within);
         let is_known = |evidence: &Evidence| evidence.count_before(since) >= bar.rare.max(1);
         let reaches_back = hour(flows.all.first) <= begin && is_known(&flows.all);
-        let known = executables.iter().filter(|executable| is_known(&executable.evidence));
-        Self { bar, since, reaches_back, known: known.flat_map(|known| places(flows, known)).collect() }
+        let known = || executables.iter().filter(|executable| is_known(&executable.evidence));
+        let usual = executables.iter().filter(|executable| executable.evidence.count >= bar.rare);
+        Self {
+            bar,
+            since,
+            reaches_back,
+            known: known().flat_map(|known| places(flows, known)).collect(),
+            known_digests: known().filter_map(|known| placed_digest(flows, known)).collect(),
+            usual_digests: usual.filter_map(|usual| placed_digest(flows, usual)).collect(),
+        }
     }
 
-    /// Whether another one was known at the same place by the same name.
+    /// Whether another one was known at the same place by the same name, or with the same digest.
     fn has_another(&self, flows: &Flows, executable: &Executable) -> bool {
         places(flows, executable).any(|place| self.known.contains(&place))
+            || placed_digest(flows, executable).is_some_and(|digest| self.known_digests.contains(&digest))
+    }
+
+    /// The doubt about what the policy lists without its code list or script. That is as good as listed, unless the same
+    /// digest usually shows others: then somebody may have given an interpreter a script of their own.
+    fn doubt_within(&self, flows: &Flows, executable: &Executable) -> Option<Doubt> {
+        let doubt = self.doubt(&executable.evidence, self.has_another(flows, executable))?;
+        let others = if doubt == Doubt::New { &self.known_digests } else { &self.usual_digests };
+        placed_digest(flows, executable).is_some_and(|digest| others.contains(&digest)).then_some(doubt)
     }
 
     /// New is what was rare, if there was any of it, when the last hours began. Where it replaced another one, which was
@@ -116,6 +137,12 @@ impl<'f> Time<'f> {
 fn places<'f>(flows: &'f Flows, executable: &Executable) -> impl Iterator<Item = (&'f str, &'f str)> {
     let speakers = executable.speakers.iter().filter_map(|number| flows.speaker_of(*number));
     speakers.map(|speaker| (speaker.subject.as_str(), speaker.name.as_str()))
+}
+
+/// Where it stands, and its digest.
+fn placed_digest<'f>(flows: &'f Flows, executable: &Executable) -> Option<(&'f str, Digest)> {
+    let speaker = executable.speaker(flows)?;
+    Some((&speaker.subject, speaker.exe))
 }
 
 /// What shows a code list that nobody doubts, by its place and name, and by its place and digest; by the latter also what

@@ -4,13 +4,15 @@ use super::evidence::{Evidence, Seen};
 use super::flows::Flows;
 use super::judge::Judge;
 use super::lesson::Aside;
+use super::merging::{alone, takes_in};
 use super::programs::Programs;
+use super::proposal::Proposal;
 use super::review::Doubt;
 use super::told::Told;
 use crate::escape::escape;
 use crate::records::Speaker;
 use core::fmt;
-use procgate_policy::Reason;
+use procgate_policy::{RawProcess, Reason};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -22,6 +24,9 @@ pub(super) struct Doubted {
     speaker: Who,
     #[serde(skip_serializing_if = "Option::is_none")]
     stray: Option<String>,
+    /// Processes of the policy with what is proposed, whose rules are for this, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    taken_in_by: Vec<String>,
     #[serde(flatten)]
     evidence: Told,
 }
@@ -62,11 +67,18 @@ pub(super) struct SetAside {
     evidence: Told,
 }
 
-pub(super) fn review(flows: &Flows, programs: &Programs) -> Vec<Doubted> {
+pub(super) fn review(flows: &Flows, programs: &Programs, proposal: &Proposal) -> Vec<Doubted> {
+    let whole = proposal.whole();
     let doubted = programs.doubted.iter().filter_map(|(executable, doubt)| {
+        let speaker = executable.speaker(flows)?;
+        let alone = alone(speaker).filter(|_| *doubt != Doubt::NoKey);
+        let takes_it_in =
+            |process: &&RawProcess| alone.as_ref().is_some_and(|alone| takes_in(process, alone));
+        let taken_in_by = whole.processes.iter().filter(takes_it_in).map(|process| process.name.clone());
         Some(Doubted {
             doubt: *doubt,
-            speaker: executable.speaker(flows)?.into(),
+            speaker: speaker.into(),
+            taken_in_by: taken_in_by.collect(),
             stray: executable.stray.clone(),
             evidence: (&executable.evidence).into(),
         })
@@ -127,7 +139,7 @@ pub(super) fn unverified(flows: &Flows) -> BTreeMap<&'static str, Told> {
 
 impl fmt::Display for Doubted {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { doubt, speaker, stray, evidence } = self;
+        let Self { doubt, speaker, stray, taken_in_by, evidence } = self;
         match (doubt, stray) {
             (Doubt::OffList, Some(stray)) => {
                 write!(out, "for review: {speaker} {} ({}): {evidence}", doubt.words(), escape(stray))
@@ -139,7 +151,16 @@ impl fmt::Display for Doubted {
                 )
             }
             _ => write!(out, "for review: {speaker} {}: {evidence}", doubt.words()),
+        }?;
+        if taken_in_by.is_empty() {
+            return Ok(());
         }
+        let list = if speaker.script.is_some() { "script" } else { "code list" };
+        let names = escape(&taken_in_by.join(", ")).to_string();
+        write!(
+            out,
+            "; {names} takes it in, so its rules are for this, too: pin a {list} there to keep it out"
+        )
     }
 }
 
