@@ -4,6 +4,7 @@ use super::checks::Checks;
 use super::envoy::{Chain, Configuration, Direction, Filter, Listener};
 use super::http;
 use super::plugin::Plugin;
+use super::routes::Routes;
 use super::tree::Tree;
 use core::fmt;
 
@@ -23,6 +24,8 @@ pub(super) struct Coverage<'a> {
     hands_on: Option<Plugin<'a>>,
     /// What goes past it although it is there.
     gaps: Vec<Gap>,
+    /// Where something may go past it that could not be looked at.
+    unread: Vec<String>,
     /// Whether only what an inspector has found to be HTTP or TLS gets here, which a preface is not.
     takes_detected: bool,
     /// Whether the chain ends at a cluster without endpoints.
@@ -86,12 +89,14 @@ impl<'a> Coverage<'a> {
         let Some((plugin, filter)) = plugin_in(&own) else { return };
         self.http = Some((plugin, manager));
         self.gaps.extend(behind_the_end(&own));
-        self.rewriting = http::rewriting(configuration, manager, &own);
-        self.leads_elsewhere = !http::clusters(configuration, manager)
-            .all(|name| configuration.cluster(name).get("type").is("ORIGINAL_DST", 4));
+        let routes = Routes::of(configuration, manager);
+        self.rewriting = http::rewriting(&routes.each, &own);
+        self.leads_elsewhere = !routes.unread.is_empty()
+            || !routes.clusters().all(|name| configuration.cluster(name).get("type").is("ORIGINAL_DST", 4));
         self.gaps.extend(substitute(filter));
         self.gaps.extend(switched_off(filter));
-        self.gaps.extend(http::routes_past(configuration, manager, filter.name));
+        self.gaps.extend(routes.past(filter.name));
+        self.unread.extend(routes.unread);
         for upgrade in manager.get("upgrade_configs").items() {
             let own = filters(upgrade.get("filters"));
             self.gaps.extend(behind_the_end(&own));
@@ -132,9 +137,18 @@ impl<'a> Coverage<'a> {
         for Gap { what, next } in &self.gaps {
             checks.error(ID, place, what, next);
         }
+        for unread in &self.unread {
+            checks.warn(
+                ID,
+                place,
+                format!("nothing is known of {unread}: that may switch the plugin off"),
+                "look there for a typed_per_filter_config with the plugin's name; a --config-dump of the running Envoy \
+                 has what was sent to it",
+            );
+        }
         let next = "put the plugin ahead of tcp_proxy, or of the router in the HTTP connection manager";
         if self.is_there() {
-            if self.gaps.is_empty() {
+            if self.gaps.is_empty() && self.unread.is_empty() {
                 checks.ok(ID, place, "whatever passes has met the plugin");
             }
         } else if self.leads_nowhere {

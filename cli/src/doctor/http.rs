@@ -1,52 +1,10 @@
 //! The HTTP connection manager that the plugin is in.
 
-use super::chain::Gap;
 use super::checks::{Checks, Level};
-use super::envoy::{Configuration, Direction, Filter};
+use super::envoy::{Direction, Filter};
 use super::plugin::Plugin;
 use super::tree::Tree;
 use core::fmt;
-
-/// The clusters that routes name.
-pub(super) fn clusters<'a>(
-    configuration: &Configuration<'a>,
-    manager: Tree<'a>,
-) -> impl Iterator<Item = &'a str> {
-    let hosts =
-        tables(configuration, manager).into_iter().flat_map(|table| table.get("virtual_hosts").items());
-    let routes = hosts.flat_map(|host| host.get("routes").items());
-    routes.map(|route| route.at("route.cluster").name())
-}
-
-/// The route tables of a connection manager: its own, or that which was sent for it.
-fn tables<'a>(configuration: &Configuration<'a>, manager: Tree<'a>) -> Vec<Tree<'a>> {
-    let named = manager.at("rds.route_config_name").text();
-    let sent = configuration.routes.iter().copied();
-    let sent = sent.filter(|table| named.is_some() && table.get("name").text() == named);
-    [manager.get("route_config")].into_iter().chain(sent).collect()
-}
-
-/// Ways past the HTTP filter of this name that routes open, each for itself.
-pub(super) fn routes_past(configuration: &Configuration<'_>, manager: Tree<'_>, filter: &str) -> Vec<Gap> {
-    let mut gaps = Vec::new();
-    for route in tables(configuration, manager) {
-        let hosts = || route.get("virtual_hosts").items();
-        let each = hosts().flat_map(|host| host.get("routes").items());
-        let weighted = hosts().flat_map(|host| host.get("routes").items());
-        let weighted = weighted.flat_map(|route| route.at("route.weighted_clusters.clusters").items());
-        for place in [route].into_iter().chain(hosts()).chain(each).chain(weighted) {
-            let mut own = place.get("typed_per_filter_config").fields();
-            if own.any(|(name, config)| name == filter && is_off(config)) {
-                let name = place.get("name").text().map_or_else(String::new, |name| format!(" {name}"));
-                gaps.push(Gap {
-                    what: format!("a route or virtual host{name} switches the plugin off"),
-                    next: format!("take {filter} out of its typed_per_filter_config"),
-                });
-            }
-        }
-    }
-    gaps
-}
 
 /// HTTP filters that may make another request of what they get.
 const REWRITING: [&str; 4] =
@@ -64,27 +22,16 @@ const REWRITES: [&str; 8] = [
 ];
 
 /// What behind the plugin, which is among these filters, may make another request of that which it has judged.
-pub(super) fn rewriting(
-    configuration: &Configuration<'_>,
-    manager: Tree<'_>,
-    filters: &[Filter<'_>],
-) -> Vec<String> {
+pub(super) fn rewriting(routes: &[Tree<'_>], filters: &[Filter<'_>]) -> Vec<String> {
     let is_plugin = |filter: &Filter<'_>| Plugin::of(*filter).is_some();
     let behind = filters.iter().skip_while(|filter| !is_plugin(filter)).filter(|filter| !is_plugin(filter));
     let behind = behind.filter(|filter| REWRITING.iter().any(|kind| filter.is(kind)));
     let mut found: Vec<_> = behind.map(|filter| format!("the filter {}", filter.name)).collect();
-    let hosts =
-        tables(configuration, manager).into_iter().flat_map(|table| table.get("virtual_hosts").items());
-    let mut actions = hosts.flat_map(|host| host.get("routes").items()).map(|route| route.get("route"));
+    let mut actions = routes.iter().map(|route| route.get("route"));
     if actions.any(|action| REWRITES.iter().any(|field| action.get(field).exists())) {
         found.push("a route".into());
     }
     found
-}
-
-fn is_off(config: Tree<'_>) -> bool {
-    let (_, message) = config.typed();
-    message.get("disabled").is_true() || message.get("is_optional").is_true()
 }
 
 /// Says what of a judged request the upstream may get otherwise: a route to a service of one's own is often meant so.

@@ -9,6 +9,7 @@ mod listener;
 mod live;
 mod plugin;
 mod policies;
+mod routes;
 mod sources;
 mod tree;
 

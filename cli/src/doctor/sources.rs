@@ -120,9 +120,7 @@ fn found(named: &Path, path: &str) -> PathBuf {
 
 /// The paths of all fields of a document that are called so.
 fn collect<'a>(tree: Tree<'a>, field: &str, paths: &mut Vec<&'a str>) {
-    paths.extend(tree.at(field).text());
-    tree.items().for_each(|item| collect(item, field, paths));
-    tree.fields().for_each(|(_, inner)| collect(inner, field, paths));
+    tree.visit(&mut |part| paths.extend(part.at(field).text()));
 }
 
 /// Reads JSON where it begins like JSON, else YAML.

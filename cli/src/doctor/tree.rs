@@ -89,9 +89,16 @@ impl<'a> Tree<'a> {
 
     /// Whether some text in it contains this one.
     pub(super) fn mentions(self, text: &str) -> bool {
-        self.text().is_some_and(|found| found.contains(text))
-            || self.items().any(|item| item.mentions(text))
-            || self.fields().any(|(_, field)| field.mentions(text))
+        let mut found = false;
+        self.visit(&mut |part| found |= part.text().is_some_and(|it| it.contains(text)));
+        found
+    }
+
+    /// Shows it and all that is in it, however deep, which is as deep as documents may nest.
+    pub(super) fn visit(self, look: &mut impl FnMut(Self)) {
+        look(self);
+        self.items().for_each(|item| item.visit(look));
+        self.fields().for_each(|(_, field)| field.visit(look));
     }
 }
 

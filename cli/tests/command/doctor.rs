@@ -415,6 +415,87 @@ fn what_may_change_a_judged_request_is_said_and_no_fault() {
     assert!(!found(&examine(&place, "http"), "ok").contains(&"rewrite".into()));
 }
 
+/// A configuration with these routes instead of its own: what is found of the plugin's coverage.
+fn coverage_with_routes(routes: &Value) -> (Vec<(String, String)>, Ran) {
+    let place = rendered("http");
+    let own = "          route_config:
+            virtual_hosts:
+            - name: upstream
+              domains: [\"*\"]
+              routes:
+              - match: {prefix: \"/\"}
+                route: {cluster: upstream, timeout: 60s}
+";
+    let fields = routes.as_object().unwrap().iter();
+    let lines: String = fields.map(|(name, value)| format!("          {name}: {value}\n")).collect();
+    change(&place, "http.yaml", own, &lines);
+    let ran = examine(&place, "http");
+    (places(&ran, "coverage"), ran)
+}
+
+fn scoped(of: &Value) -> Value {
+    json!({"scoped_routes": {"name": "s", "scoped_route_configurations_list": {
+        "scoped_route_configurations": [{"name": "one", "key": {}, "route_configuration": of}],
+    }}})
+}
+
+fn matched(action: &Value) -> Value {
+    json!({"route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "matcher": {"matcher_tree": {
+        "exact_match_map": {"map": {"a": {"matcher": {"on_no_match": {"action": {"name": "it", "typed_config": action}}}}}},
+    }}}]}})
+}
+
+#[test]
+fn a_route_that_switches_the_plugin_off_is_found_wherever_envoy_takes_it_from() {
+    let kind = |name: &str| format!("type.googleapis.com/envoy.config.route.v3.{name}");
+    let off = json!({"procgate": {"@type": kind("FilterConfig"), "disabled": true}});
+    let route =
+        json!({"match": {"prefix": "/"}, "route": {"cluster": "upstream"}, "typed_per_filter_config": off});
+    let typed = |name: &str, mut of: Value| {
+        of["@type"] = kind(name).into();
+        of
+    };
+    let weighted = json!({"match": {"prefix": "/"}, "route": {"weighted_clusters": {"clusters": [
+        {"name": "upstream", "weight": 1, "typedPerFilterConfig": off},
+    ]}}});
+    let table = |routes: Value| json!({"virtual_hosts": [{"domains": ["*"], "routes": routes}]});
+    for routes in [
+        json!({"route_config": table(json!([route]))}),
+        json!({"route_config": table(json!([weighted]))}),
+        json!({"route_config": {"typed_per_filter_config": off}}),
+        scoped(&table(json!([route]))),
+        matched(&typed("Route", route.clone())),
+        matched(&typed("RouteList", json!({"routes": [weighted]}))),
+    ] {
+        let (coverage, ran) = coverage_with_routes(&routes);
+        let expected = ("listener outbound, filter chain 1".into(), "error".into());
+        assert_eq!((ran.code, coverage), (1, vec![expected]), "{routes}");
+    }
+}
+
+#[test]
+fn where_routes_were_not_looked_at_nobody_says_that_all_has_met_the_plugin() {
+    let kind = |name: &str| format!("type.googleapis.com/envoy.config.route.v3.{name}");
+    let host = json!({"domains": ["*"], "routes": [{"route": {"cluster": "upstream"}}]});
+    for (routes, what) in [
+        (json!({"rds": {"route_config_name": "80", "config_source": {"ads": {}}}}), "the route table 80"),
+        (json!({"scoped_routes": {"name": "s", "scoped_rds": {}}}), "scoped routes"),
+        (json!({"later_routes": {}}), "no place known here"),
+        (
+            json!({"route_config": {"vhds": {"config_source": {"ads": {}}}, "virtual_hosts": [host]}}),
+            "on demand",
+        ),
+        (matched(&json!({"@type": kind("LaterRoute")})), "LaterRoute"),
+    ] {
+        let (coverage, ran) = coverage_with_routes(&routes);
+        let expected = ("listener outbound, filter chain 1".into(), "warning".into());
+        assert_eq!((ran.code, coverage), (0, vec![expected]), "{routes}");
+        assert!(ran.out.contains(what), "{routes}: {ran:?}");
+    }
+    let (coverage, _) = coverage_with_routes(&scoped(&json!({"virtual_hosts": [host]})));
+    assert_eq!(coverage, [("listener outbound, filter chain 1".into(), "ok".into())]);
+}
+
 #[test]
 fn a_listener_that_passes_nothing_is_listed_too() {
     let place = rendered("http");
@@ -455,6 +536,7 @@ fn dump(ecds: &Value) -> Value {
             "@type": text("extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
             "normalize_path": true, "merge_slashes": true, "path_with_escaped_slashes_action": "REJECT_REQUEST",
             "request_headers_timeout": "10s", "http_filters": filters,
+            "route_config": {"virtual_hosts": [{"domains": ["*"], "routes": [{"route": {"cluster": "x"}}]}]},
             "access_log": [{"name": "log", "typed_config": {"format": "%FILTER_STATE(wasm.procgate:PLAIN)%"}}],
         }})
     };
