@@ -148,7 +148,7 @@ impl<'a> Coverage<'a> {
         }
         let next = "put the plugin ahead of tcp_proxy, or of the router in the HTTP connection manager";
         if self.is_there() {
-            if self.gaps.is_empty() && self.unread.is_empty() {
+            if self.gaps.is_empty() && self.unread.is_empty() && self.plugins().all(Plugin::is_asked) {
                 checks.ok(ID, place, "whatever passes has met the plugin");
             }
         } else if self.leads_nowhere {

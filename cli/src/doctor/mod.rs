@@ -1,6 +1,7 @@
 //! `procgate doctor`: does Envoy, as it is configured or as it runs, hold what procgate relies on?
 
 mod bootstrap;
+mod capabilities;
 mod chain;
 mod checks;
 mod envoy;

@@ -1,5 +1,6 @@
 //! The plugin as a configuration has it: of which kind, what happens when it crashes, under which policy.
 
+use super::capabilities;
 use super::checks::Checks;
 use super::envoy::Filter;
 use super::tree::Tree;
@@ -76,6 +77,11 @@ impl<'a> Plugin<'a> {
         self.is_network() && self.root_id() == FIRST_BYTES
     }
 
+    /// Whether Envoy asks it at all.
+    pub(super) fn is_asked(self) -> bool {
+        capabilities::lets_decide(self.config(), self.is_network())
+    }
+
     fn root_id(self) -> &'a str {
         self.config().get("root_id").name()
     }
@@ -102,6 +108,7 @@ impl<'a> Plugin<'a> {
         }
         self.check_kind(place, checks);
         self.check_failure(place, checks);
+        capabilities::check(self.config(), self.is_network(), place, checks);
     }
 
     fn check_kind(self, place: &dyn fmt::Display, checks: &mut Checks) {

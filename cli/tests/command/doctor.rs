@@ -223,6 +223,21 @@ const LETS_SOMEBODY_THROUGH_OR_NOBODY: &[Mistake] = &[
     ),
     ("http", "http-filter.yaml", "failure_policy: FAIL_RELOAD", "failurePolicy: 3", "failure-policy"),
     ("http", "http-filter.yaml", "failure_policy: FAIL_RELOAD", "fail_open: true", "failure-policy"),
+    // What Envoy may not ask the plugin it lets pass.
+    (
+        "http",
+        "http-filter.yaml",
+        "failure_policy: FAIL_RELOAD",
+        "failure_policy: FAIL_RELOAD\n      capability_restriction_config: {allowed_capabilities: {proxy_log: {}}}",
+        "capabilities",
+    ),
+    (
+        "tcp",
+        "tcp-filter.yaml",
+        "failure_policy: FAIL_RELOAD",
+        "failure_policy: FAIL_RELOAD\n      capabilityRestrictionConfig: {allowedCapabilities: {proxy_on_new_connection: {}}}",
+        "capabilities",
+    ),
     ("tcp", "tcp-filter.yaml", "root_id: network", "root_id: connections", "root-id"),
     ("http", "http-filter.yaml", "      vm_config:", "      root_id: network\n      vm_config:", "root-id"),
     ("http", "http-filter.yaml", "\"version\":1", "\"version\":2", "policy"),
@@ -363,6 +378,45 @@ fn the_same_policy_in_other_words_is_the_same_policy() {
         change(&place, "tcp-filter.yaml", from, to);
         let ran = examine(&place, "tcp");
         assert_eq!((ran.code, found(&ran, "error"), found(&ran, "warning")), (0, vec![], vec![]), "{to}");
+    }
+}
+
+#[test]
+fn what_the_plugin_may_not_do_and_has_to_is_named() {
+    // All that the module and Envoy ask of each other.
+    let needed = "proxy_on_vm_start proxy_on_configure proxy_on_context_create proxy_on_tick proxy_on_delete \
+                  proxy_on_request_headers proxy_log proxy_get_buffer_bytes proxy_get_current_time_nanoseconds \
+                  proxy_get_property proxy_set_property proxy_call_foreign_function proxy_get_shared_data \
+                  proxy_set_shared_data proxy_set_tick_period_milliseconds proxy_define_metric \
+                  proxy_increment_metric proxy_record_metric random_get proxy_get_header_map_pairs \
+                  proxy_add_header_map_value proxy_remove_header_map_value proxy_send_local_response \
+                  proxy_on_new_connection proxy_on_downstream_data proxy_set_effective_context \
+                  proxy_continue_stream proxy_close_stream proxy_set_buffer_bytes";
+    let allowing = |allowed: &[&str]| {
+        let place = rendered("http");
+        let list: Value = allowed
+            .iter()
+            .map(|name| ((*name).to_owned(), json!({})))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        let policy = "failure_policy: FAIL_RELOAD";
+        let restricted =
+            format!("{policy}\n      capability_restriction_config: {{allowed_capabilities: {list}}}");
+        change(&place, "http-filter.yaml", policy, &restricted);
+        examine(&place, "http")
+    };
+    let all: Vec<_> = needed.split_whitespace().collect();
+    for enough in [all.as_slice(), &[]] {
+        assert_eq!((allowing(enough).code, found(&allowing(enough), "error")), (0, vec![]), "{enough:?}");
+    }
+    for lacking in &all {
+        let others: Vec<_> = all.iter().copied().filter(|name| name != lacking).collect();
+        let ran = allowing(&others);
+        assert_eq!((ran.code, found(&ran, "error")), (1, vec!["capabilities".into()]), "{lacking}");
+        let decides = *lacking == "proxy_on_request_headers";
+        assert_eq!(ran.out.contains("everything passes"), decides, "{lacking}: {ran:?}");
+        assert_ne!(ran.out.contains("has met the plugin"), decides, "{lacking}: {ran:?}");
+        assert!(ran.out.contains(&format!("allowed_capabilities lacks {lacking}\"")), "{ran:?}");
     }
 }
 
