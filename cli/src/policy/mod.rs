@@ -2,6 +2,7 @@
 //! recorded decisions, and learn from them.
 
 mod cases;
+mod cut;
 pub(crate) mod diff;
 pub(crate) mod document;
 pub(crate) mod explain;

@@ -152,6 +152,56 @@ fn what_the_record_has_not_whole_is_not_guessed_about() {
     assert_eq!(counts(&of(&[host, sni, method])), [0, 0, 0, 0, 3]);
 }
 
+/// The shop with other rules than its own.
+fn with_rules(rules: &str) -> Place {
+    let place = shop("enforce");
+    let policy = place.read("policy.yaml");
+    let (before, _) = policy.split_once("\nrules:\n").unwrap();
+    place.write("policy.yaml", format!("{before}\nrules:\n{rules}").as_bytes());
+    place
+}
+
+#[test]
+fn what_is_cut_is_judged_where_no_rest_of_it_makes_a_difference() {
+    let path = || Record { path: Some(format!("/charge/{}…", "x".repeat(500)).into()), ..record() };
+    let host = || Record { host: Some(format!("{}…", "x.".repeat(120)).into()), ..record() };
+    let method = || Record { method: Some(format!("{}…", "X".repeat(250)).into()), ..record() };
+    let query = || Record { path: Some(format!("/charge/1?q={}…", "x".repeat(500)).into()), ..record() };
+    let (same, denied, unsure) = ([1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 1]);
+    let pays = "  - {name: pays, allow: {from: {process: checkout}, to: {destination: payments, paths: [/charge/*]}}}\n";
+    let anywhere = "  - {name: any, allow: {from: {process: checkout}}}\n";
+    for (rules, record, expected) in [
+        (format!("  - {{name: nobody, deny: {{}}}}\n{pays}"), path(), denied),
+        (pays.into(), query(), same),
+        (pays.into(), path(), unsure),
+        (anywhere.into(), host(), same),
+        (format!("{anywhere}  - {{name: no, deny: {{to: {{paths: [/charge/secret]}}}}}}\n"), path(), unsure),
+        (format!("{anywhere}  - {{name: no, deny: {{to: {{methods: [PUT]}}}}}}\n"), method(), unsure),
+        (format!("{anywhere}  - {{name: no, deny: {{to: {{destination: payments}}}}}}\n"), host(), unsure),
+        // A path that readers understand differently meets no allow, and this one may go on as such.
+        ("  - {name: any, allow: {to: {paths: ['/**']}}}\n".into(), path(), unsure),
+        ("  - {name: other, allow: {to: {ports: [1], methods: [POST]}}}\n".into(), method(), denied),
+        ("  - {name: other, allow: {to: {ports: [1], destination: payments}}}\n".into(), host(), denied),
+    ] {
+        let json = of_policy(&with_rules(&rules), &[record]);
+        assert_eq!(counts(&json), expected, "{rules}: {json}");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_told_a_check_does_not_pass() {
+    let place = shop("enforce");
+    let cut = Record { path: Some(format!("/charge/{}…", "x".repeat(500)).into()), ..record() };
+    let refused = Record { reason: Reason::from_code("expired").unwrap(), ..unidentified() };
+    place.write("cut.log", access_log(&[cut, refused]).as_bytes());
+    assert_eq!(simulate(&place, &["cut.log"]).code, 0, "nothing was asked about");
+    let ran = place.run(&["policy", "simulate", "--fail-on", "newly-denied", "policy.yaml", "cut.log"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+    assert!(ran.err.contains("error: --fail-on: no record has the whole host, method or path"), "{ran:?}");
+    place.write("good.log", access_log(&[record()]).as_bytes());
+    assert_eq!(simulate(&place, &["cut.log", "good.log", "--fail-on", "newly-denied"]).code, 0);
+}
+
 #[test]
 fn logs_are_read_gzipped_from_several_files_and_from_a_pipe() {
     let place = shop("enforce");

@@ -2,6 +2,7 @@
 
 mod flips;
 
+use super::cut::AllBounds;
 use super::document;
 use super::replay::{Again, Replay};
 use crate::failure::{Failure, Problem};
@@ -25,7 +26,7 @@ identities that did not verify stay as they are: a record does not tell whether 
 one of the candidate's keys may sign for a subject, the identity counts as verified.
 
 The exit code is 1 if something flipped that --fail-on names, 2 if a file cannot be read, or if under --fail-on no \
-record was read.";
+record was read or none could be judged.";
 
 /// Judge recorded decisions again under another policy, and show which would change, how often, for whom.
 #[derive(Debug, clap::Args)]
@@ -69,7 +70,7 @@ pub(crate) struct Simulated {
     newly_allowed: u64,
     /// Decisions about identities that did not verify, which stay.
     stay: u64,
-    /// Decisions about hosts, methods or paths that the record has not whole, which the candidate looks at.
+    /// Decisions about hosts, methods or paths that the record has not whole, on which the candidate's verdict depends.
     uncertain: u64,
     flips: Vec<Flip>,
     /// Flips of more kinds than are told apart.
@@ -84,7 +85,8 @@ pub(crate) struct Simulated {
 /// Judges all records again.
 pub(crate) fn run(args: Args) -> Result<Simulated, Failure> {
     let document = document::load(&args.policy)?;
-    let mut replay = Replay::under(&document.policy);
+    let bounds = AllBounds::of(&document.raw);
+    let mut replay = Replay::under(&document.policy, &bounds);
     let mut found = Simulated { fail_on: args.fail_on, ..Simulated::default() };
     let mut flips = Flips::default();
     let tally = args.logs.read(|entry| {
@@ -109,7 +111,7 @@ pub(crate) fn run(args: Args) -> Result<Simulated, Failure> {
         Ok(ControlFlow::Continue(()))
     })?;
     (found.flips, found.untold) = flips.sorted();
-    if tally.records() == 0 && !found.fail_on.is_empty() {
+    if !found.fail_on.is_empty() && (tally.records() == 0 || found.told_nothing()) {
         return Err(nothing_to_fail_on(&tally));
     }
     found.warnings = tally.warnings();
@@ -119,10 +121,24 @@ pub(crate) fn run(args: Args) -> Result<Simulated, Failure> {
 
 /// Of no decision nothing can be said, and a check that then passes checks nothing.
 fn nothing_to_fail_on(tally: &Tally) -> Failure {
-    let problem = Problem::new("no record was read, so nothing can have flipped").at("--fail-on");
-    let problem = problem.next("give logs with the filter's records, or leave it out");
+    let (what, next) = if tally.records() == 0 {
+        ("no record was read", "give logs with the filter's records, or leave it out")
+    } else {
+        (
+            "no record has the whole host, method or path on which the verdict depends",
+            "give logs with records of other connections too, or leave it out",
+        )
+    };
+    let problem = Problem::new(format!("{what}, so nothing can have flipped")).at("--fail-on").next(next);
     let unread = tally.warnings().into_iter().map(|what| Problem::new(what).at("the log"));
     core::iter::once(problem).chain(unread).collect::<Vec<_>>().into()
+}
+
+impl Simulated {
+    /// Whether there was something to judge, and nothing of it could be.
+    const fn told_nothing(&self) -> bool {
+        self.uncertain > 0 && self.unchanged == 0 && self.newly_denied == 0 && self.newly_allowed == 0
+    }
 }
 
 impl Report for Simulated {
@@ -167,7 +183,7 @@ impl fmt::Display for Simulated {
         if self.uncertain > 0 {
             writeln!(
                 out,
-                "{} cannot be told: the record has not the whole host, method or path",
+                "{} cannot be told: it depends on the rest of a host, method or path that the record cuts",
                 self.uncertain
             )?;
         }
