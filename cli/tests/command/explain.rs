@@ -192,6 +192,37 @@ fn a_changed_digest_is_listed_and_a_deny_is_left_to_its_author() {
     assert!(none.contains("no-admin denies it on purpose"), "{none}");
 }
 
+#[test]
+fn a_new_process_is_pinned_to_what_the_connection_tells_of_and_what_it_leaves_open_is_broad() {
+    let place = shop("enforce");
+    let [code, script] = ["code", "script"].map(|what| Digest::of(what.as_bytes()).to_string());
+    let other = Digest::of(b"other").to_string();
+    let who = ["--exe", "shell", "--name", "/bin/till", "--namespace", "shop", "--service-account"];
+    let question = [&who[..], &["checkout", "--container", "checkout"], &REFUND[2..]].concat();
+    let (pin_code, pin_script) = (["--code", &code], ["--script", &script]);
+    let ran = explain(&place, &question);
+    let open = ["any code", "any script"]
+        .map(|what| format!("the process checkout-till is about {what}: the connection tells of none"));
+    assert_eq!(broad(&ran).get(1..), Some(&open[..]), "{ran:?}");
+    let ran = explain(&place, &[&question[..], &pin_script].concat());
+    assert!(edit(&ran)[0][1].contains(&format!("\"script\":[\"{script}\"]")), "{ran:?}");
+    assert_eq!(broad(&ran).len(), 2, "{ran:?}");
+
+    let pinned = [&question[..], &pin_code, &pin_script].concat();
+    let ran = explain(&place, &pinned);
+    assert_eq!(broad(&ran), ["whatever rules allow any process holds for it too"]);
+    applied(&place, "policy.yaml", &pinned);
+    for others in [
+        &[][..],
+        &pin_code,
+        &pin_script,
+        &["--code", &code, "--script", &other],
+        &["--code", &other, "--script", &script],
+    ] {
+        assert_eq!(explain(&place, &[&question[..], others].concat()).code, 1, "{others:?}");
+    }
+}
+
 /// Has git apply the patch that `explain` gives for this question, asks again, and gives the policy's text.
 fn applied(place: &Place, policy: &str, question: &[&str]) -> String {
     let line = ["policy", "explain", "--policy", policy];

@@ -24,6 +24,8 @@ pub(super) fn add(draft: &mut Draft<'_>, part: &Policy, claims: &Claims) -> Resu
     draft.add(Addition::Digest { process, list, digest })
 }
 
+/// A process as narrow as the claims: what they tell of is pinned, and what they do not is left open, which no
+/// process can help.
 fn add_process(draft: &mut Draft<'_>, claims: &Claims) -> Result<(), NoEdit> {
     let subject = &claims.subject;
     let program = claims.name.rsplit('/').next().unwrap_or_default();
@@ -35,9 +37,16 @@ fn add_process(draft: &mut Draft<'_>, claims: &Claims) -> Result<(), NoEdit> {
         namespace: subject.namespace().map(Into::into),
         service_account: subject.service_account().map(Into::into),
         exe: vec![claims.exe],
+        code: claims.code.into_iter().collect(),
+        script: claims.script.into_iter().collect(),
         path: Some(&claims.name).filter(fits).cloned(),
         ..RawProcess::default()
     };
     draft.note("whatever rules allow any process holds for it too");
+    for (pinned, what) in [(&process.code, "any code"), (&process.script, "any script")] {
+        if pinned.is_empty() {
+            draft.note(format!("the process {} is about {what}: the connection tells of none", process.name));
+        }
+    }
     draft.add(Addition::Process(process))
 }
