@@ -114,14 +114,63 @@ impl DigestOrFile {
     }
 }
 
-/// Reads `NAME=VALUE`.
+/// Reads `NAME=VALUE`. An equals sign in the name is `\=`, and a backslash before one `\\`: elsewhere it stands for
+/// itself.
 pub(crate) fn label(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write a label as NAME=VALUE")?;
-    Ok((name.into(), value.into()))
+    let (mut name, mut rest) = (String::new(), text);
+    loop {
+        let (before, value) = rest.split_once('=').ok_or("write a label as NAME=VALUE")?;
+        let plain = before.trim_end_matches('\\');
+        let backslashes = before.len().saturating_sub(plain.len());
+        name.push_str(plain);
+        name.push_str(&"\\".repeat(backslashes / 2));
+        if backslashes % 2 == 0 {
+            return Ok((name, value.into()));
+        }
+        name.push('=');
+        rest = value;
+    }
+}
+
+/// Writes a label as [`label`] reads it.
+pub(crate) fn label_text(name: &str, value: &str) -> String {
+    let mut text = String::new();
+    let mut parts = name.split('=').peekable();
+    while let Some(part) = parts.next() {
+        let plain = part.trim_end_matches('\\');
+        text.push_str(part);
+        // Those before an equals sign, the one behind the name included, are read as half as many.
+        text.push_str(part.strip_prefix(plain).unwrap_or_default());
+        text.push_str(if parts.peek().is_some() { "\\=" } else { "=" });
+    }
+    text + value
 }
 
 /// Reads `10.1.2.3:8080` or `[2001:db8::1]:8080`.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse().map(procgate_identity::canonical);
     address.map_err(|_| "write an address as 10.1.2.3:8080 or [2001:db8::1]:8080".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_read_as_it_is_written_whatever_its_name() {
+        for (name, value, text) in [
+            ("segment", "pci", "segment=pci"),
+            ("a", "b=c", "a=b=c"),
+            ("a", "=", "a=="),
+            ("a=b", "c", r"a\=b=c"),
+            ("=", r"\=", r"\==\="),
+            (r"a\b", r"c\", r"a\b=c\"),
+            (r"a\", "b", r"a\\=b"),
+            (r"a\=", "b", r"a\\\==b"),
+        ] {
+            assert_eq!(label_text(name, value), text);
+            assert_eq!(label(text), Ok((name.into(), value.into())), "{text}");
+        }
+        assert!(label("a").is_err() && label(r"a\=b").is_err());
+    }
 }

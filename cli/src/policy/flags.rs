@@ -1,5 +1,6 @@
 //! A connection as options of `policy explain`.
 
+use crate::process::label_text;
 use crate::words::Words;
 use procgate_identity::Claims;
 use procgate_policy::diff::Connection;
@@ -26,6 +27,6 @@ fn add_claims(words: &mut Words, claims: &Claims) {
     words.option("--script", claims.script);
     words.option("--name", Some(&claims.name).filter(|name| !name.is_empty()));
     for (name, value) in claims.labels.iter() {
-        words.option("--label", Some(format!("{name}={value}")));
+        words.option("--label", Some(label_text(name, value)));
     }
 }

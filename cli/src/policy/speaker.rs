@@ -34,7 +34,7 @@ pub(super) struct SpeakerArgs {
     /// The executable's path.
     #[arg(long, value_name = "PATH")]
     name: Option<String>,
-    /// A label (up to 16).
+    /// A label (up to 16); an equals sign within its name is written \=.
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
     /// Whoever this token speaks for; '-' is standard input.

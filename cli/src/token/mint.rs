@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// The script that an interpreter runs: its digest, or a file to take it of.
     #[arg(long, value_name = "DIGEST|FILE")]
     script: Option<DigestOrFile>,
-    /// A label (up to 16).
+    /// A label (up to 16); an equals sign within its name is written \=.
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
     /// The connection's source.
