@@ -40,7 +40,6 @@ fn add_process(draft: &mut Draft<'_>, claims: &Claims) -> Result<(), NoEdit> {
         code: claims.code.into_iter().collect(),
         script: claims.script.into_iter().collect(),
         path: Some(&claims.name).filter(fits).cloned(),
-        ..RawProcess::default()
     };
     draft.note("whatever rules allow any process holds for it too");
     for (pinned, what) in [(&process.code, "any code"), (&process.script, "any script")] {
