@@ -11,6 +11,8 @@ pub(super) const DAY: u64 = 24;
 /// Hours that are counted one by one, back from the last one: that day, and the one before it, in which something was
 /// new for whoever looked a day earlier.
 const HOURS: u64 = 2 * DAY;
+/// Hours that are kept from the first one on: when something was rare no longer, by the usual bar of so many records.
+const FIRST_HOURS: usize = 3;
 pub(super) const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
 
 /// The hour of a time, since 1970.
@@ -109,20 +111,18 @@ impl Evidence {
         if any { self.count.saturating_sub(self.since(before)).max(1) } else { 0 }
     }
 
-    /// The hour in which it had been seen so many times, or as often as it was at all; the first one, where that is more
-    /// than [`HOURS`] back. A single record, whose clock may have been wrong, makes nothing known of old.
+    /// The hour in which it had been seen so many times, or as often as it was at all. What was between the first hours
+    /// and the last [`HOURS`] counts as soon as it may have been. A single record, whose clock may have been wrong, makes
+    /// nothing known of old.
     pub(super) fn known_since(&self, times: u64) -> u64 {
         let kept = self.hours().fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
-        let mut seen = self.count.saturating_sub(kept);
-        if seen >= times {
-            return hour(self.first);
-        }
-        let mut hours = self.hours();
-        let known = hours.find(|(_, count)| {
-            seen = seen.saturating_add(*count);
+        let mut seen = 0_u64;
+        let known = self.hours().zip(1..).find(|((_, count), number)| {
+            let between = if *number == FIRST_HOURS { self.count.saturating_sub(kept) } else { 0 };
+            seen = seen.saturating_add(*count).saturating_add(between);
             seen >= times
         });
-        known.map_or(hour(self.last), |(hour, _)| hour)
+        known.map_or(hour(self.last), |((hour, _), _)| hour)
     }
 
     /// What it was when this hour began, if it was anything: in how many pods is not known, so as many as now.
@@ -134,7 +134,8 @@ impl Evidence {
     }
 }
 
-/// How often in each of the last hours, in order.
+/// How often in each of the first hours and of the last ones, in order. Parts of logs, put together, keep the same ones:
+/// what is none of the first hours of a part is none of the whole, either.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Hours(Vec<(u64, u64)>);
 
@@ -159,7 +160,11 @@ impl Hours {
             }
         }
         let newest = self.0.last().map_or(0, |(hour, _)| *hour);
-        self.0.retain(|(hour, _)| hour.saturating_add(HOURS) >= newest);
+        let mut number = 0_usize;
+        self.0.retain(|(hour, _)| {
+            number = number.saturating_add(1);
+            number <= FIRST_HOURS || hour.saturating_add(HOURS) >= newest
+        });
     }
 }
 
@@ -189,13 +194,20 @@ mod tests {
     }
 
     #[test]
-    fn only_the_hours_of_the_last_two_days_are_kept() {
+    fn only_three_first_hours_and_those_of_the_last_two_days_are_kept() {
         let mut evidence = at(100, "p");
-        evidence.add(Seen::Before(&at(154, "p")));
-        evidence.add(Seen::Before(&at(110, "p")));
-        evidence.add(Seen::Before(&at(101, "p")));
-        assert_eq!(evidence.hours().collect::<Vec<_>>(), [(110, 1), (154, 1)]);
-        assert_eq!((evidence.count, evidence.since(110), evidence.since(111)), (4, 2, 1));
+        for hour in [154, 110, 101, 103, 102, 100] {
+            evidence.add(Seen::Before(&at(hour, "p")));
+        }
+        assert_eq!(evidence.hours().collect::<Vec<_>>(), [(100, 2), (101, 1), (102, 1), (110, 1), (154, 1)]);
+        assert_eq!((evidence.count, evidence.since(110), evidence.since(111)), (7, 2, 1));
+    }
+
+    #[test]
+    fn a_record_far_back_makes_nothing_known_of_old_that_came_steadily_later() {
+        let mut evidence = at(20, "p");
+        (450..500).for_each(|hour| evidence.add(Seen::Before(&at(hour, "p"))));
+        assert_eq!([1, 2, 3].map(|times| evidence.known_since(times)), [20, 450, 451]);
     }
 
     #[test]
@@ -211,7 +223,7 @@ mod tests {
         for hour in [101, 150, 150, 154] {
             evidence.add(Seen::Before(&at(hour, "p")));
         }
-        assert_eq!([100, 101, 150, 151, 200].map(|hour| evidence.count_before(hour)), [0, 2, 2, 4, 5]);
+        assert_eq!([100, 101, 150, 151, 200].map(|hour| evidence.count_before(hour)), [0, 1, 2, 4, 5]);
         let before = evidence.before(151).unwrap();
         assert_eq!((before.count, before.first, hour(before.last)), (4, evidence.first, 150));
         assert_eq!(before.before(150).map(|before| before.count), Some(2));

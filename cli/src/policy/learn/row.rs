@@ -70,7 +70,7 @@ pub(super) struct Row {
     /// Whether there were more pods than are named.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     more_pods: bool,
-    /// Connections in each hour since 1970, for the last two days; without it, all count to the last hour.
+    /// Connections in each hour since 1970, of the first ones and the last two days; without it, all count to the last hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     hours: Option<BTreeMap<u64, u64>>,
 }
