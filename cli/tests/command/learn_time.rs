@@ -156,3 +156,13 @@ fn a_file_that_is_given_twice_is_read_once() {
     place.write("nothing.ndjson", b"");
     assert_eq!(run(&["--combine", "none.ndjson", "nothing.ndjson", "s.ndjson"]).code, 0);
 }
+
+#[test]
+fn a_file_beyond_the_list_that_came_on_the_last_day_sets_nothing_apart_a_day_earlier() {
+    let place = bare();
+    let steady = (0..96).map(|hour| of("/e1", "pay.example", hour * HOUR));
+    let stray = Record { stray: Some(("/tmp/evil.so".into(), None)), ..of("/e1", "pay.example", 90 * HOUR) };
+    let records: Vec<_> = steady.chain([stray]).collect();
+    let [by_logs, by_summary, _] = a_day_earlier(&place, &records, NOON + 72 * HOUR);
+    assert_eq!([by_logs, by_summary], [(25, 25); 2]);
+}

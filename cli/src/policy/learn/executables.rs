@@ -37,7 +37,7 @@ pub(super) fn of(flows: &Flows) -> Vec<Executable> {
         let executable = by_runs.entry(speaker.runs()).or_default();
         executable.speakers.push(number);
         executable.evidence.add(Seen::Before(evidence));
-        let strays = flows.strays.get(number).cloned().flatten().into_iter();
+        let strays = flows.strays.get(number).cloned().flatten().map(|stray| stray.path).into_iter();
         executable.stray = strays.chain(executable.stray.take()).min();
     }
     let mut all: Vec<Executable> = by_runs.into_values().collect();

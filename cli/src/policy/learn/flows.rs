@@ -4,7 +4,7 @@
 //! ids in paths are folded, and the number of all flows has a bound.
 
 use super::covered::Covered;
-use super::evidence::{Evidence, Seen};
+use super::evidence::{self, Evidence, Seen};
 use super::lesson::{Aside, Lesson};
 use super::paths::Place;
 use super::pods::Pod;
@@ -13,6 +13,7 @@ use crate::records::{Alike, Memo, Speaker, Speakers};
 use core::hash::BuildHasher as _;
 use core::net::IpAddr;
 use hashbrown::{DefaultHashBuilder, HashTable};
+use procgate_identity::UnixNanos;
 use procgate_policy::{Record, host_name};
 use std::collections::BTreeMap;
 
@@ -31,8 +32,8 @@ pub(super) struct Flows {
     pub(super) speakers: Speakers,
     /// What was seen of each speaker, at its number.
     pub(super) of_speaker: Vec<Evidence>,
-    /// The first file that was mapped and not on the list, at the speaker's number.
-    pub(super) strays: Vec<Option<String>>,
+    /// The file that was mapped and not on the list, at the speaker's number.
+    pub(super) strays: Vec<Option<Stray>>,
     pub(super) routes: Vec<Route>,
     /// Connections with an identity for which no rule can or should be proposed.
     pub(super) aside: BTreeMap<(usize, Aside), Evidence>,
@@ -49,6 +50,15 @@ pub(super) struct Flows {
     places: HashTable<(u64, usize)>,
     hashes: DefaultHashBuilder,
     ways: Memo<Way>,
+}
+
+/// What was mapped and not on the list.
+#[derive(Clone, Debug)]
+pub(super) struct Stray {
+    /// The least path of all, whatever their order.
+    pub(super) path: String,
+    /// When there was one first.
+    pub(super) first: UnixNanos,
 }
 
 /// Who went where, by their places in the lists.
@@ -73,7 +83,7 @@ impl Flows {
     pub(super) fn record(&mut self, record: &Record<'_>, alike: Option<Alike>, pod: &Pod) {
         let (path, seen) = (record.path.as_deref().map(Path::Whole), Seen::Once(record.time, pod));
         if let Some(way) = self.ways.get(alike) {
-            return self.add_on(*way, path, seen);
+            return self.add_on(*way, record, path, seen);
         }
         if let Some(way) = self.add(record, Lesson::of(record), path, seen) {
             self.ways.set(alike, way);
@@ -81,7 +91,7 @@ impl Flows {
     }
 
     /// Takes in what was seen, once or often, of connections like this one; of the record, only who and
-    /// where to counts. Gives their way, if they are a flow.
+    /// where to counts, and the time for when it first had a file beyond its list. Gives their way, if they are a flow.
     pub(super) fn add(
         &mut self,
         like: &Record<'_>,
@@ -108,9 +118,16 @@ impl Flows {
     }
 
     /// The same on a way that is known.
-    fn add_on(&mut self, Way { speaker, route }: Way, path: Option<Path<'_>>, seen: Seen<'_>) {
+    fn add_on(
+        &mut self,
+        Way { speaker, route }: Way,
+        like: &Record<'_>,
+        path: Option<Path<'_>>,
+        seen: Seen<'_>,
+    ) {
         self.all.add(seen);
         self.covered.add(seen);
+        self.strayed(speaker, like);
         if let Some(evidence) = self.of_speaker.get_mut(speaker) {
             evidence.add(seen);
         }
@@ -137,14 +154,17 @@ impl Flows {
         if let Some(evidence) = self.of_speaker.get_mut(speaker) {
             evidence.add(seen);
         }
-        let stray = self.strays.get_mut(speaker).zip(like.stray.as_ref());
-        if let Some((known, (path, _))) = stray
-            && known.as_ref().is_none_or(|known| **path < **known)
-        {
-            // The least of all, whatever their order.
-            *known = Some(path.to_string());
-        }
+        self.strayed(speaker, like);
         Some(speaker)
+    }
+
+    fn strayed(&mut self, speaker: usize, like: &Record<'_>) {
+        let Some((known, (path, _))) = self.strays.get_mut(speaker).zip(like.stray.as_ref()) else { return };
+        let known = known.get_or_insert_with(|| Stray { path: path.to_string(), first: like.time });
+        known.first = known.first.min(like.time);
+        if **path < *known.path {
+            known.path = path.to_string();
+        }
     }
 
     /// The place of the route; none where it would be one too many.
@@ -238,11 +258,12 @@ impl Flows {
 
     /// What was seen before this hour. Folded names stay folded, whenever that was.
     pub(super) fn before(&self, hour: u64) -> Self {
+        let stray = |stray: &Option<Stray>| stray.clone().filter(|stray| evidence::hour(stray.first) < hour);
         let route = |route: &Route| Some(Route { paths: route.paths.before(hour)?, ..route.clone() });
         Self {
             speakers: self.speakers.clone(),
             of_speaker: self.of_speaker.iter().map(|seen| seen.before(hour).unwrap_or_default()).collect(),
-            strays: self.strays.clone(),
+            strays: self.strays.iter().map(stray).collect(),
             routes: self.routes.iter().filter_map(route).collect(),
             all: self.all.before(hour).unwrap_or_default(),
             covered: self.covered.before(hour),
@@ -259,7 +280,6 @@ impl Flows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use procgate_identity::UnixNanos;
 
     const RECORD: &str = r#"{"v":1,"time":"2026-11-23T14:45:57.000000001Z","id":"7f","mode":"audit","decision":"deny","reason":"no-matching-rule","direction":"outbound","sub":"spiffe://x/ns/a/sa/b/container/c","exe":"sha256:0000000000000000000000000000000000000000000000000000000000000000","destination":{"host":"HOST"},"method":"GET","path":"PATH"}"#;
 

@@ -1,6 +1,7 @@
 //! A line of a summary: its fields, and what they mean.
 
 use super::evidence::{Evidence, hour};
+use super::flows::Stray;
 use super::lesson::{Aside, Lesson};
 use super::paths::is_told;
 use super::pods::Pod;
@@ -45,6 +46,9 @@ pub(super) struct Row {
     labels: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stray: Option<String>,
+    /// When there first was a file beyond the list; without it, the first time of the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stray_first: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,7 +107,7 @@ impl Row {
     }
 
     /// Says who.
-    pub(super) fn speaker(&mut self, speaker: &Speaker, stray: Option<&str>) {
+    pub(super) fn speaker(&mut self, speaker: &Speaker, stray: Option<&Stray>) {
         let text = |digest: Option<Digest>| digest.map(|digest| digest.to_string());
         self.sub = Some(speaker.subject.clone());
         self.name = Some(speaker.name.clone()).filter(|name| !name.is_empty());
@@ -112,7 +116,8 @@ impl Row {
         self.script = text(speaker.script);
         self.labels = Some(speaker.labels.iter().cloned().collect())
             .filter(|labels: &BTreeMap<_, _>| !labels.is_empty());
-        self.stray = stray.map(Into::into);
+        self.stray = stray.map(|stray| stray.path.clone());
+        self.stray_first = stray.map(|stray| Record::write_time(stray.first));
     }
 
     /// Says where to.
@@ -182,6 +187,12 @@ impl Row {
             None => vec![(hour(last), self.count)],
         };
         Ok(Evidence::told(self.count, (first, last), pods, self.more_pods, hours))
+    }
+
+    /// When there first was a file beyond the list, if there was.
+    pub(super) fn strayed_first(&self, first: UnixNanos) -> Result<UnixNanos, String> {
+        let Some(text) = &self.stray_first else { return Ok(first) };
+        Record::read_time(text).ok_or_else(|| format!("has no time in {text}"))
     }
 
     /// An address that the host had, beside that of the record.

@@ -24,7 +24,7 @@ pub(super) fn lines(flows: &Flows) -> Vec<Box<str>> {
     let mut lines = Vec::new();
     for route in &flows.routes {
         let Some(speaker) = flows.speaker_of(route.speaker) else { continue };
-        let stray = flows.strays.get(route.speaker).and_then(Option::as_deref);
+        let stray = flows.strays.get(route.speaker).and_then(Option::as_ref);
         route.paths.each(&mut Vec::new(), &mut |path, evidence| {
             let mut row = Row::of(evidence, "flow");
             row.speaker(speaker, stray);
@@ -35,7 +35,7 @@ pub(super) fn lines(flows: &Flows) -> Vec<Box<str>> {
     for ((number, aside), evidence) in &flows.aside {
         let Some(speaker) = flows.speaker_of(*number) else { continue };
         let mut row = Row::of(evidence, aside.code());
-        row.speaker(speaker, flows.strays.get(*number).and_then(Option::as_deref));
+        row.speaker(speaker, flows.strays.get(*number).and_then(Option::as_ref));
         lines.push(row.line());
     }
     lines.extend(flows.unverified.iter().map(|(reason, evidence)| Row::of(evidence, reason).line()));
@@ -158,7 +158,7 @@ fn take(row: &Row, evidence: &Evidence, flows: &mut Flows) -> Result<(), String>
         flows.covered.stretch(evidence.first, evidence.last);
         return Ok(());
     }
-    let record = row.record(evidence.last)?;
+    let record = row.record(row.strayed_first(evidence.first)?)?;
     if let Some(way) = flows.add(&record, row.lesson(&record)?, row.path()?, Seen::Before(evidence)) {
         flows.reach(way, row.another_address());
     }
