@@ -3,6 +3,7 @@
 use super::capabilities;
 use super::checks::Checks;
 use super::envoy::Filter;
+use super::sources::MODULE;
 use super::tree::Tree;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -108,6 +109,7 @@ impl<'a> Plugin<'a> {
         }
         self.check_kind(place, checks);
         self.check_failure(place, checks);
+        self.check_module(place, checks);
         capabilities::check(self.config(), self.is_network(), place, checks);
     }
 
@@ -125,6 +127,24 @@ impl<'a> Plugin<'a> {
             ),
             _ => {}
         }
+    }
+
+    /// Whether it has a module. One in a file is looked at with the sources; what comes from elsewhere is not here.
+    fn check_module(self, place: &dyn fmt::Display, checks: &mut Checks) {
+        let code = self.config().at("vm_config.code");
+        let named = ["local.filename", "local.environment_variable", "remote.http_uri.uri"];
+        if named.iter().any(|path| !code.at(path).name().is_empty()) {
+            return;
+        }
+        let text = code.at("local.inline_string").text().map(|text| Cow::Borrowed(text.as_bytes()));
+        let bytes = || code.at("local.inline_bytes").text().and_then(decoded);
+        let what = match text.or_else(bytes) {
+            Some(bytes) if bytes.starts_with(MODULE) => return,
+            Some(_) => "what stands in vm_config.code is no module",
+            None => "the plugin has no module",
+        };
+        let next = "name its file in vm_config.code.local.filename";
+        checks.error("module", place, format!("{what}, so Envoy does not run the plugin"), next);
     }
 
     fn check_failure(self, place: &dyn fmt::Display, checks: &mut Checks) {
@@ -148,12 +168,17 @@ fn named(tree: Tree<'_>) -> bool {
     tree.name().contains("procgate")
 }
 
+/// Bytes, as protobuf writes them in JSON.
+fn decoded(text: &str) -> Option<Cow<'_, [u8]>> {
+    STANDARD.decode(text).ok().map(Cow::Owned)
+}
+
 fn given(configuration: Tree<'_>) -> Given<'_> {
     let (kind, message) = configuration.typed();
     let text = || message.get("value").text();
     let bytes = match kind.rsplit('.').next().unwrap_or_default() {
         "StringValue" => text().map(|text| Cow::Borrowed(text.as_bytes())),
-        "BytesValue" => text().and_then(|text| STANDARD.decode(text).ok()).map(Cow::Owned),
+        "BytesValue" => text().and_then(decoded),
         "Struct" => return Given::Struct,
         _ => None,
     };

@@ -28,7 +28,7 @@ const PARTS: &str = "path_config_source.path";
 /// Where it names the file of a module.
 const MODULES: &str = "vm_config.code.local.filename";
 /// What a WebAssembly module begins with.
-const MODULE: &[u8] = b"\0asm";
+pub(super) const MODULE: &[u8] = b"\0asm";
 
 /// All documents of one configuration.
 #[derive(Debug)]
@@ -68,7 +68,8 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Whether the modules are there: without its own the plugin lets nothing pass.
+    /// Whether the modules are there, those of other filters too. What passes without one is up to the failure_policy
+    /// of the filters that it is for.
     fn check_modules(&self, named: &Path, checks: &mut Checks) {
         let mut paths = Vec::new();
         self.documents().for_each(|document| collect(document, MODULES, &mut paths));
@@ -82,10 +83,8 @@ impl Sources {
                 Ok(bytes) if bytes.starts_with(MODULE) => {
                     at.ok(format!("the module is there: {}", path_text(&file)))
                 }
-                Ok(_) => at.error(format!("{} is no module: nothing would pass", path_text(&file)), next),
-                Err(problem) => {
-                    at.error(format!("Envoy is to run a module: {problem}: nothing would pass"), next)
-                }
+                Ok(_) => at.error(format!("{} is no module, so no filter runs it", path_text(&file)), next),
+                Err(problem) => at.error(format!("Envoy is to run a module: {problem}"), next),
             }
         }
     }

@@ -450,6 +450,40 @@ fn a_part_that_cannot_be_read_is_found_and_not_passed_over() {
 }
 
 #[test]
+fn a_plugin_without_a_module_is_an_error() {
+    let module =
+        |place: &Place| format!("{{local: {{filename: \"{}\"}}}}", place.path("procgate.wasm").display());
+    for (code, errors) in [
+        ("{}", 1),
+        ("{local: {}}", 1),
+        ("{local: {filename: \"\"}}", 1),
+        ("{local: {inline_string: procgate}}", 1),
+        ("{local: {inlineBytes: bm9uZQ==}}", 1),
+        ("{local: {inline_bytes: AGFzbQ==}}", 0),
+        ("{local: {environment_variable: PROCGATE}}", 0),
+        ("{remote: {http_uri: {uri: \"https://shop.example/procgate.wasm\"}}}", 0),
+    ] {
+        let place = rendered("http");
+        change(&place, "http-filter.yaml", &module(&place), code);
+        let ran = examine(&place, "http");
+        let mut ids = found(&ran, "error");
+        ids.dedup();
+        assert_eq!(ids, vec!["module"; errors], "{code}: {ran:?}");
+    }
+}
+
+#[test]
+fn nobody_says_what_passes_without_the_module_of_another_filter() {
+    let place = rendered("http");
+    let router = "          - name: envoy.filters.http.router\n";
+    let other = "          - {name: stats, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, config: {name: stats, failure_policy: FAIL_OPEN, vm_config: {code: {local: {filename: gone.wasm}}}}}}\n";
+    change(&place, "http.yaml", router, &format!("{other}{router}"));
+    let ran = examine(&place, "http");
+    assert_eq!((ran.code, found(&ran, "error")), (1, vec!["module".into()]));
+    assert!(ran.out.contains("gone.wasm") && !ran.out.contains("nothing would pass"), "{ran:?}");
+}
+
+#[test]
 fn what_may_change_a_judged_request_is_said_and_no_fault() {
     let place = rendered("http");
     assert!(!found(&examine(&place, "http"), "ok").contains(&"rewrite".into()));
