@@ -10,8 +10,17 @@ use core::fmt;
 
 const ID: &str = "coverage";
 /// Filters behind which no other one is reached.
-const LAST: [&str; 3] =
-    ["tcp_proxy.v3.TcpProxy", "http_connection_manager.v3.HttpConnectionManager", "http.router.v3.Router"];
+const LAST: [&str; 9] = [
+    "tcp_proxy.v3.TcpProxy",
+    "http_connection_manager.v3.HttpConnectionManager",
+    "http.router.v3.Router",
+    "network.direct_response.v3.Config",
+    "network.echo.v3.Echo",
+    "redis_proxy.v3.RedisProxy",
+    "thrift_proxy.v3.ThriftProxy",
+    "dubbo_proxy.v3.DubboProxy",
+    "generic_proxy.v3.GenericProxy",
+];
 
 /// What a filter chain has of the plugin.
 #[derive(Debug, Default)]
@@ -187,9 +196,10 @@ pub(super) fn uncovered(direction: Direction, place: &dyn fmt::Display, next: &s
 fn behind_the_end(filters: &[Filter<'_>]) -> Option<Gap> {
     let last = filters.iter().position(|filter| LAST.iter().any(|kind| filter.is(kind)))?;
     let behind = filters.iter().skip(last).any(|filter| Plugin::of(*filter).is_some());
-    let kind = filters.get(last)?.kind.rsplit('.').next()?;
+    // As in `envoy.extensions.filters.network.direct_response.v3.Config`.
+    let kind = filters.get(last)?.kind.rsplit('.').nth(2)?;
     behind.then(|| Gap {
-        what: format!("the plugin stands behind the {kind}, where nothing comes: Envoy refuses it"),
+        what: format!("the plugin stands behind {kind}, where nothing comes: Envoy refuses it"),
         next: "put the plugin ahead of it".into(),
     })
 }

@@ -450,6 +450,32 @@ fn a_part_that_cannot_be_read_is_found_and_not_passed_over() {
 }
 
 #[test]
+fn the_plugin_behind_any_filter_that_ends_the_chain_is_an_error() {
+    for (last, name) in [
+        ("tcp_proxy.v3.TcpProxy", "tcp_proxy"),
+        ("direct_response.v3.Config", "direct_response"),
+        ("echo.v3.Echo", "echo"),
+        ("redis_proxy.v3.RedisProxy", "redis_proxy"),
+        ("thrift_proxy.v3.ThriftProxy", "thrift_proxy"),
+        ("dubbo_proxy.v3.DubboProxy", "dubbo_proxy"),
+        ("generic_proxy.v3.GenericProxy", "generic_proxy"),
+    ] {
+        let place = rendered("tcp");
+        let plugin = "      filters:\n      - name: procgate\n";
+        let ahead = format!(
+            "      filters:\n      - {{name: last, typed_config: {{\"@type\": type.googleapis.com/envoy.extensions.filters.network.{last}}}}}\n      - name: procgate\n"
+        );
+        change(&place, "tcp.yaml", plugin, &ahead);
+        let ran = examine(&place, "tcp");
+        assert!(found(&ran, "error").contains(&"coverage".into()), "{last}: {ran:?}");
+        assert!(
+            ran.out.contains(&format!("the plugin stands behind {name}, where nothing comes")),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
 fn a_plugin_without_a_module_is_an_error() {
     let module =
         |place: &Place| format!("{{local: {{filename: \"{}\"}}}}", place.path("procgate.wasm").display());
