@@ -129,6 +129,18 @@ fn the_hours_without_a_new_flow_are_those_of_which_there_are_records() {
 }
 
 #[test]
+fn hours_without_records_make_nothing_known() {
+    let place = bare();
+    let steady = || (0..96).map(|hour| of("/good", "pay.example", hour * HOUR));
+    let replaced = (0..3).map(|index| of("/rogue", "evil.example", 95 * HOUR + index));
+    let after_a_gap = [of("/good", "pay.example", (96 + 30) * HOUR)];
+    let records: Vec<_> = steady().chain(replaced).chain(after_a_gap).collect();
+    let json = json_of(&place, &records, &[]);
+    assert_eq!((&json["review"][0]["doubt"], &json["review"][0]["name"]), (&"new".into(), &"/rogue".into()));
+    assert_eq!(json["processes"].as_array().unwrap().len(), 1, "{json}");
+}
+
+#[test]
 fn a_file_that_is_given_twice_is_read_once() {
     let place = bare();
     let two: Vec<_> = often(unmatched()).into_iter().take(2).collect();

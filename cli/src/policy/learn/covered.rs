@@ -57,6 +57,12 @@ impl Covered {
         u64::try_from(self.hours.range(hour.saturating_add(1)..).count()).unwrap_or(u64::MAX)
     }
 
+    /// Where the last so many begin, if there are more: right after the hour that comes before them.
+    pub(super) fn last_but(&self, hours: u64) -> Option<u64> {
+        let before = self.hours.iter().rev().nth(usize::try_from(hours).unwrap_or(usize::MAX))?;
+        Some(before.saturating_add(1))
+    }
+
     /// The last hour.
     pub(super) fn last(&self) -> Option<u64> {
         self.hours.last().copied()
@@ -80,5 +86,6 @@ mod tests {
         told.iter().for_each(|(first, last)| again.stretch(*first, *last));
         assert_eq!(again.hours, covered.hours);
         assert_eq!((covered.count(), covered.count_after(7), covered.last()), (7, 2, Some(20)));
+        assert_eq!([0, 1, 6, 7].map(|hours| covered.last_but(hours)), [Some(21), Some(9), Some(1), None]);
     }
 }

@@ -83,8 +83,8 @@ pub(crate) struct Args {
     /// An executable seen less often than this is set apart for review.
     #[arg(long, value_name = "COUNT", default_value_t = Bar::default().rare)]
     rare: u64,
-    /// An executable that was rare until so many hours before the end of the logs is new, and set apart for review, if
-    /// the logs reach back twice as far; where it replaced another one, however far they reach back.
+    /// An executable that was rare until the last so many hours of which there are records is new, and set apart for
+    /// review, if the logs reach back as far again; where it replaced another one, however far they reach back.
     #[arg(long, value_name = "HOURS", default_value_t = Bar::default().new_within)]
     new_within: u64,
     /// Propose one rule for all that have the same value of this label, where it explains what was seen.

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 pub(super) struct Bar {
     /// Connections, below which it is rare.
     pub(super) rare: u64,
-    /// Hours before the end of the logs, within which it is new.
+    /// The last hours of which there are records, if there are more than those, within which it is new.
     pub(super) new_within: u64,
 }
 
@@ -86,7 +86,8 @@ struct Time<'f> {
 impl<'f> Time<'f> {
     fn of(flows: &'f Flows, executables: &[Executable], bar: Bar) -> Self {
         let end = flows.covered.last().unwrap_or_default().saturating_add(1);
-        let since = end.saturating_sub(bar.new_within);
+        // Where there are no more hours with records than that, the clock's are all there is to go by.
+        let since = flows.covered.last_but(bar.new_within).unwrap_or(end.saturating_sub(bar.new_within));
         let begin = since.saturating_sub(bar.new_within);
         let is_known = |evidence: &Evidence| evidence.count_before(since) >= bar.rare.max(1);
         let reaches_back = hour(flows.all.first) <= begin && is_known(&flows.all);
