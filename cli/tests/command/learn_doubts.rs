@@ -175,6 +175,22 @@ fn executables_with_lists_that_they_were_not_seen_with_are_told_as_going_beyond(
     );
 }
 
+#[test]
+fn more_digests_than_a_process_may_list_become_another_process() {
+    const MANY: usize = 257;
+    let names: Vec<String> = (0..MANY).map(|index| format!("build {index}")).collect();
+    let built = || names.iter().flat_map(|name| often(Record { exe: Some(digest(name)), ..unmatched() }));
+    let json = json_of(&bare(), &built().collect::<Vec<_>>(), &[]);
+    let lists = |json: &Value| {
+        let processes = json["policy"]["processes"].as_array().unwrap().clone();
+        let exes = processes.iter().map(|process| process["exe"].as_array().unwrap().len());
+        exes.collect::<Vec<_>>()
+    };
+    assert_eq!((lists(&json), &json["settled"]["last_day"]["covered"]), (vec![256, 1], &771.into()));
+    let approved = json_of(&shop("audit"), &built().collect::<Vec<_>>(), &["--new-within", "0"]);
+    assert_eq!(lists(&approved), [256, 2]);
+}
+
 /// An interpreter without lists, and once a script that somebody gave it.
 fn interpreted() -> Vec<Record<'static>> {
     let unlisted = Record { code: None, ..pair("e1", "") };

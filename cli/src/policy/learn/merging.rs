@@ -3,7 +3,7 @@
 
 use crate::records::Speaker;
 use procgate_identity::{Digest, Subject};
-use procgate_policy::RawProcess;
+use procgate_policy::{MAX_DIGESTS, RawProcess};
 use std::collections::HashMap;
 
 /// The process that is this speaker and no other one, but for its name.
@@ -59,7 +59,13 @@ pub(super) fn merged(process: &RawProcess, alone: &RawProcess) -> Option<RawProc
     if !both.code.is_empty() {
         add_new(&mut both.code, &alone.code);
     }
-    (process.script == alone.script && takes_in(&both, alone)).then_some(both)
+    (process.script == alone.script && takes_in(&both, alone) && has_room(&both)).then_some(both)
+}
+
+/// Whether a policy may list as many. Who is built anew each hour becomes several processes, instead of stopping the
+/// learning for everybody.
+pub(super) fn has_room(process: &RawProcess) -> bool {
+    [&process.exe, &process.code, &process.script].iter().all(|list| list.len() <= MAX_DIGESTS)
 }
 
 fn add_new(list: &mut Vec<Digest>, more: &[Digest]) {

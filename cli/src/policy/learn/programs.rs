@@ -3,7 +3,7 @@
 use super::evidence::{Evidence, Seen};
 use super::executables::{self, Executable};
 use super::flows::Flows;
-use super::merging::{Apart, alone, has_path, lacking, list, lists, merged};
+use super::merging::{Apart, alone, has_path, has_room, lacking, list, lists, merged};
 use super::names::Names;
 use super::proposal::Proposed;
 use super::review::{self, Bar, Doubt};
@@ -139,13 +139,14 @@ struct Making {
 }
 
 impl Making {
-    /// Another release of a process of the policy; one of its own, where that would take in what is set apart.
+    /// Another release of a process of the policy; one of its own, where that would take in what is set apart or list too
+    /// many digests.
     fn change(&mut self, place: usize, executable: &Executable, speaker: &Speaker) -> Option<String> {
         let (before, alone) = (self.listed.get(place)?, alone(speaker)?);
         let additions = lacking(before, &alone)?;
         let mut after = before.clone();
         additions.iter().for_each(|(field, digest)| list(&mut after, field).push(*digest));
-        if self.apart.falls_into(&after, &[before, &alone]) {
+        if !has_room(&after) || self.apart.falls_into(&after, &[before, &alone]) {
             return self.add(executable, speaker);
         }
         let name = after.name.clone();
