@@ -153,6 +153,8 @@ fn what_is_set_apart_does_not_fall_to_an_approved_process_either() {
     let records = [often(pair("e1", "c1")), released.clone()].concat();
     let json = json_of(&place, &records, &[]);
     assert_eq!((json["digests"].as_array().unwrap().len(), &json["processes"]), (2, &json!([])), "{json}");
+    let beyond = json!(["gets all rules of checkout", "each of 2 executables with each of 2 code lists"]);
+    assert!((0..2).all(|index| json["digests"][index]["beyond"] == beyond), "{json}");
     let json = json_of(&place, &[records, vec![pair("e1", "c2")]].concat(), &[]);
     assert_eq!((&json["digests"], &json["review"][0]["doubt"]), (&json!([]), &"rare".into()), "{json}");
     assert_eq!(json["processes"].as_array().unwrap().len(), 1, "{json}");

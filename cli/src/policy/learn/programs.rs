@@ -150,9 +150,11 @@ impl Making {
             return self.add(executable, speaker);
         }
         let name = after.name.clone();
+        let more_than_seen = pairs(&after) > pairs(before).saturating_add(1);
         for (field, digest) in additions {
             let item = Addition { process: place, field, digest };
-            let beyond = vec![format!("gets all rules of {name}")];
+            let mut beyond = vec![format!("gets all rules of {name}")];
+            beyond.extend(more_than_seen.then(|| product(&after)));
             self.found.additions.push(Proposed { item, evidence: Evidence::default(), beyond });
         }
         if let Some(process) = self.listed.get_mut(place) {
@@ -202,12 +204,21 @@ impl Making {
     /// Says where a process allows executables with code lists with which they were not seen.
     fn tell_products(&mut self) {
         for (known, pairs) in self.found.new.iter_mut().zip(&self.pairs) {
-            let (exe, code) = (known.item.exe.len(), known.item.code.len());
-            if exe.saturating_mul(code) > pairs.len() {
-                known.beyond.push(format!("each of {exe} executables with each of {code} code lists"));
+            if self::pairs(&known.item) > pairs.len() {
+                known.beyond.push(product(&known.item));
             }
         }
     }
+}
+
+/// How many executables with how many code lists a process allows.
+fn pairs(process: &RawProcess) -> usize {
+    process.exe.len().saturating_mul(process.code.len())
+}
+
+/// The same in words.
+fn product(process: &RawProcess) -> String {
+    format!("each of {} executables with each of {} code lists", process.exe.len(), process.code.len())
 }
 
 impl Programs {
