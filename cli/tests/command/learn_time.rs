@@ -129,6 +129,14 @@ fn the_hours_without_a_new_flow_are_those_of_which_there_are_records() {
 }
 
 #[test]
+fn no_more_hours_can_be_asked_for_than_are_counted() {
+    let place = bare();
+    json_of(&place, &often(unmatched()), &["--new-within", "48"]);
+    let ran = place.run(&["policy", "learn", "--merge", "policy.yaml", "--new-within", "49", "access.log"]);
+    assert!(ran.code == 2 && ran.err.contains("49 is not in 0..=48"), "{ran:?}");
+}
+
+#[test]
 fn hours_without_records_make_nothing_known() {
     let place = bare();
     let steady = || (0..96).map(|hour| of("/good", "pay.example", hour * HOUR));

@@ -85,7 +85,9 @@ pub(crate) struct Args {
     rare: u64,
     /// An executable that was rare until the last so many hours of which there are records is new, and set apart for
     /// review, if the logs reach back as far again; where it replaced another one, however far they reach back.
+    /// At most 48, since no more are counted one by one.
     #[arg(long, value_name = "HOURS", default_value_t = Bar::default().new_within)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=review::MAX_NEW_WITHIN))]
     new_within: u64,
     /// Propose one rule for all that have the same value of this label, where it explains what was seen.
     #[arg(long, value_name = "LABEL", requires = "merge")]

@@ -8,6 +8,9 @@ use procgate_identity::Digest;
 use serde::Serialize;
 use std::collections::HashSet;
 
+/// Hours of [`Bar::new_within`]: as many as evidence counts one by one.
+pub(super) const MAX_NEW_WITHIN: u64 = 2 * DAY;
+
 /// From when on something is known well enough.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bar {
