@@ -16,16 +16,17 @@ pub enum Realm {
 }
 
 impl Realm {
-    /// What is below this domain, by its labels: `service.namespace.svc.zone`.
+    /// What is below this domain, by its labels: `service.namespace.svc.zone`. A name that begins with `svc` or
+    /// `pod` may be anybody's own, as `svc.example.com` is; in a zone of a cluster it is not, and alone it is what
+    /// pods may leave the zone out of.
     #[must_use]
     pub fn below(domain: &str) -> Option<Self> {
-        let mut labels = domain.split('.');
-        let (first, second) = (labels.next()?, labels.next());
-        if ZONES.contains(&domain) || KINDS.contains(&first) {
-            Some(Self::Cluster)
-        } else {
-            second.filter(|second| KINDS.contains(second)).map(|_| Self::Namespace)
+        let (first, rest) = domain.split_once('.').unwrap_or((domain, ""));
+        let is_kind = |label: &str| KINDS.contains(&label);
+        if ZONES.contains(&domain) || is_kind(first) && (rest.is_empty() || ZONES.contains(&rest)) {
+            return Some(Self::Cluster);
         }
+        rest.split('.').next().filter(|second| is_kind(second)).map(|_| Self::Namespace)
     }
 }
 
@@ -43,10 +44,21 @@ mod tests {
             "a.pod.b",
         ];
         assert_eq!(namespaces.map(Realm::below), [Some(Realm::Namespace); 5]);
-        let clusters =
-            ["svc.cluster.local", "pod.corp.internal", "svc", "cluster.local", "clusterset.local", "local"];
+        let clusters = [
+            "svc.cluster.local",
+            "pod.clusterset.local",
+            "svc",
+            "cluster.local",
+            "clusterset.local",
+            "local",
+        ];
         assert_eq!(clusters.map(Realm::below), [Some(Realm::Cluster); 6]);
         let less = ["db.shop.svc.cluster.local", "pay.example", "corp.internal", "shop", ""];
         assert_eq!(less.map(Realm::below), [None; 5]);
+    }
+
+    #[test]
+    fn a_name_that_begins_like_a_cluster_s_may_be_a_company_s_own() {
+        assert_eq!(["svc.acme.com", "pod.acme.com", "svc.corp.internal"].map(Realm::below), [None; 3]);
     }
 }
