@@ -58,7 +58,7 @@ fn each_kind_of_rule_is_found_at_its_place_and_its_likeness_is_not() {
             Some((LintId::AnyDestination, "rules[0].allow")),
         ),
         (
-            r#"{"name":"r","allow":{"from":{"process":"a"},"to":{"ports":["1-9999"]}}}"#,
+            r#"{"name":"r","allow":{"from":{"process":"a"},"to":{"ports":["1-20"]}}}"#,
             Some((LintId::AnyDestinationService, "rules[0].allow")),
         ),
         (
@@ -541,6 +541,26 @@ fn sensitive_destinations_in_the_clear_are_found_outside_the_cluster() {
     assert!(rule(r#""destination":"bank","ports":[443,8443]"#).is_empty());
     assert!(rule(r#""destination":"inner","ports":[443,80]"#).is_empty());
     assert!(rule(r#""destination":"one","ports":[443,80]"#).is_empty());
+}
+
+#[test]
+fn a_rule_that_names_no_destination_leads_to_the_sensitive_ones_in_the_clear() {
+    let a = digest("a");
+    let of = |effect: &str| {
+        let rest = format!(
+            r#""processes":[{{"name":"a","exe":["{a}"]}}],
+               "destinations":[{{"name":"db","hosts":["db.ex"],"labels":{{"data":"pci"}}}},
+                               {{"name":"web","hosts":["web.ex"]}}],
+               "rules":[{{"name":"r","{effect}":{{"from":{{"process":"a"}},"to":{{"ports":[443,5432]}}}}}}]"#
+        );
+        let mut found = findings(&rest, None);
+        found.retain(|finding| finding.id == LintId::Plaintext);
+        found
+    };
+    let found = of("allow");
+    assert_eq!(kinds(&found), [(LintId::Plaintext, "rules[0].allow.to.ports[1]")]);
+    assert_eq!(found[0].problem, "lets PostgreSQL (5432) go in the clear to db (data=pci)");
+    assert!(of("deny").is_empty());
 }
 
 #[test]

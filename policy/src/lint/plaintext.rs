@@ -53,7 +53,12 @@ pub(super) fn rules(model: &Model, reach: &Reach<'_>, found: &mut Findings) {
             rule.ports.iter().map(in_the_clear).enumerate().filter(|(_, ports)| !ports.is_empty());
         let Some(first) = ports.next() else { continue };
         let sensitive = |(_, entry)| sensitive(entry).map(|label| format!("{} ({label})", entry.name));
-        let destinations: Vec<String> = reach.entries(rule).filter_map(sensitive).collect();
+        // Who names no destination leads to all of them.
+        let destinations: Vec<String> = if rule.to.is_any() {
+            model.destinations.iter().enumerate().filter_map(sensitive).collect()
+        } else {
+            reach.entries(rule).filter_map(sensitive).collect()
+        };
         if destinations.is_empty() {
             continue;
         }

@@ -70,7 +70,7 @@ pub(super) fn destinations(model: &Model, reach: &Reach<'_>, found: &mut Finding
             found.add(
                 LintId::UnusedDestination,
                 format!("destinations[{place}]"),
-                format!("no rule is about {}", destination.name),
+                format!("no rule names {} or a label of it", destination.name),
                 "add a rule, or take it out",
             );
         }
