@@ -564,6 +564,38 @@ fn a_rule_that_names_no_destination_leads_to_the_sensitive_ones_in_the_clear() {
 }
 
 #[test]
+fn a_suppression_of_what_only_logs_show_is_not_called_unused_without_them() {
+    let a = digest("a");
+    let text = |finding: &str| {
+        format!(
+            r#"{{"version":1,"mode":"enforce","trust":{TRUST},"processes":[{{"name":"p","exe":["{a}"]}}],
+                "rules":[{{"name":"r","deny":{{"from":{{"process":"p"}}}}}}],
+                "lint":{{"suppress":[{{"finding":"{finding}","reason":"the restore of a backup"}}]}}}}"#
+        )
+    };
+    let record = format!(
+        r#"{{"v":1,"time":"2026-11-23T14:45:57.000000001Z","id":"7f","mode":"audit","decision":"deny","reason":"denied-by-rule",
+            "direction":"outbound","rule":"r","process":"p","exe":"{a}"}}"#
+    );
+    let mut seen = Seen::default();
+    let unused = |text: &str, seen: Option<&Seen>| {
+        let raw = RawPolicy::from_json(text.as_bytes()).unwrap();
+        let circumstances = Circumstances { seen, ..Circumstances::default() };
+        let found = lint(&raw, Policy::new(&raw).unwrap().model(), circumstances);
+        found.iter().any(|finding| finding.id == LintId::UnusedSuppression)
+    };
+    for finding in ["not-hit", "stale-digest"] {
+        assert!(
+            !unused(&text(finding), None) && !unused(&text(finding), Some(&Seen::default())),
+            "{finding}"
+        );
+    }
+    assert!(unused(&text("shadowed"), None));
+    seen.note(&Record::parse(&record).unwrap());
+    assert!(unused(&text("not-hit"), Some(&seen)) && unused(&text("stale-digest"), Some(&seen)));
+}
+
+#[test]
 fn a_suppressed_plaintext_port_silences_no_other_and_every_sensitive_destination_is_named() {
     let a = digest("a");
     let rest = format!(

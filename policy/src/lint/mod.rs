@@ -97,7 +97,7 @@ pub fn lint(raw: &RawPolicy, model: &Model, circumstances: Circumstances<'_>) ->
     places::destinations(model, circumstances.is_shared, &mut found);
     overlap::destinations(model, &mut found);
     keys::keys(model, circumstances.now, &mut found);
-    suppress::apply(raw, found.list)
+    suppress::apply(raw, circumstances.seen, found.list)
 }
 
 /// Findings, and of those about a rule its place.

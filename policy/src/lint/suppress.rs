@@ -1,11 +1,18 @@
 //! Findings that the policy itself says are fine, each with a reason.
 
-use super::{Findings, LintFinding, LintId};
+use super::{Findings, LintFinding, LintId, Seen};
 use crate::raw::{RawPolicy, RawSuppression};
 
 /// Marks what is suppressed, and adds what is wrong with suppressions: one without a reason silences
-/// nothing, and one that is about nothing was for something that is over.
-pub(super) fn apply(raw: &RawPolicy, mut findings: Vec<LintFinding>) -> Vec<LintFinding> {
+/// nothing, and one that is about nothing was for something that is over; whether it is, of what logs show, only
+/// logs tell.
+pub(super) fn apply(
+    raw: &RawPolicy,
+    seen: Option<&Seen>,
+    mut findings: Vec<LintFinding>,
+) -> Vec<LintFinding> {
+    let has_logs = seen.is_some_and(|seen| seen.records() > 0);
+    let is_of_logs = |code: &str| [LintId::NotHit, LintId::StaleDigest].iter().any(|id| id.code() == code);
     let mut found = Findings::default();
     for (index, suppression) in raw.lint.suppress.iter().enumerate() {
         let path = format!("lint.suppress[{index}]");
@@ -18,7 +25,7 @@ pub(super) fn apply(raw: &RawPolicy, mut findings: Vec<LintFinding>) -> Vec<Lint
                 finding.suppressed = reason.map(Into::into);
             }
         }
-        if !used {
+        if !used && (has_logs || !is_of_logs(&suppression.finding)) {
             let place = suppression.at.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
             let problem = format!("no {} is found{place}", suppression.finding);
             let fix = "take it out, or correct finding and at";
