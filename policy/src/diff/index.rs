@@ -155,6 +155,7 @@ mod tests {
     use super::super::set::Set;
     use super::*;
     use crate::pattern::PathPattern;
+    use std::sync::LazyLock;
 
     fn asking(asked: Asked) -> Region<'static> {
         Region { asked: asked.into(), ..Region::everything() }
@@ -166,7 +167,9 @@ mod tests {
 
     #[test]
     fn each_of_many_regions_is_found_by_the_one_condition_that_tells_it_apart() {
-        let value = |number: u16| -> &'static str { format!("v{number}").leak() };
+        static VALUES: LazyLock<Vec<String>> =
+            LazyLock::new(|| (0..=200).map(|number| format!("v{number}")).collect());
+        let value = |number: u16| -> &'static str { VALUES.get(usize::from(number)).unwrap() };
         let kinds: [(&str, &dyn Fn(u16) -> Region<'static>); 9] = [
             ("path", &|number| paths(&format!("/v1/{number}"))),
             ("longer path", &|number| paths(&format!("/v1/{number}/**"))),
