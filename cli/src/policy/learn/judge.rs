@@ -43,9 +43,9 @@ impl<'p> Judge<'p> {
     pub(super) fn under(policy: &'p Policy, flows: &Flows) -> Result<Self, Problem> {
         let resolve = |speaker| spoken::resolve(policy, speaker, flows.all.last);
         let identities = flows.speakers.list().iter().map(resolve).collect::<Result<_, _>>()?;
-        let (rules, denies) = (policy.model().rules().iter(), policy.model().rules().iter());
-        let longest = rules.flat_map(|rule| &rule.paths).map(|path| path.segments().len()).max();
-        let denies = denies.filter(|rule| rule.effect == Effect::Deny);
+        let rules = policy.model().rules();
+        let longest = rules.iter().flat_map(|rule| &rule.paths).map(|path| path.segments().len()).max();
+        let denies = rules.iter().filter(|rule| rule.effect == Effect::Deny);
         let denied = denies.flat_map(|rule| &rule.paths).collect();
         Ok(Self { policy, identities, denied, longest: longest.unwrap_or_default() })
     }
@@ -63,9 +63,10 @@ impl<'p> Judge<'p> {
         let (least, greatest) = route.ends();
         for address in [least].into_iter().chain(greatest.map(Some)) {
             let address = address.zip(route.port).map(SocketAddr::from);
+            // What is asked for there plays no part in where it is.
+            let resolved = self.policy.resolve_destination(&Destination { host, address, http: None });
             for path in &paths {
                 let http = route.method.as_deref().map(|method| Http { method, path });
-                let resolved = self.policy.resolve_destination(&Destination { host, address, http });
                 let reason = self.policy.decide(identity, &resolved, http).finding.reason;
                 if !said.partly(reason) {
                     said.0.push(reason);
