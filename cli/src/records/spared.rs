@@ -1,11 +1,10 @@
 //! What may not be written over: what is read, and logs altogether.
 
-use super::LogArgs;
 use super::lines::{Line, Lines};
 use super::recognise::Recogniser;
+use super::{LogArgs, once};
 use crate::failure::Problem;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// Lines of a file in which a record is looked for. What a proxy prints before its first connection is less.
@@ -29,7 +28,7 @@ impl LogArgs {
 
 /// Whether two names are one file's.
 fn is_same(one: &Path, other: &Path) -> bool {
-    let file = |path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
+    let file = |path| fs::metadata(path).map(|file| once::id(&file));
     file(one).ok().zip(file(other).ok()).is_some_and(|(one, other)| one == other)
 }
 
