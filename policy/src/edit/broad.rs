@@ -1,11 +1,12 @@
 //! What an edit allows beside the connection that it is for.
 
+use super::addition::Addition;
 use crate::model::{Model, NamedDestination, Rule, Selector, Source};
 use crate::pattern::{Cidr, HostPattern, PathPattern, PortRange, Segment};
 use core::net::IpAddr;
 
 /// A list of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum List {
     Ports,
     Methods,
@@ -13,6 +14,15 @@ pub(super) enum List {
 }
 
 impl List {
+    /// Whether it is the list that this is added to.
+    const fn gains(self, addition: &Addition) -> bool {
+        match self {
+            Self::Ports => matches!(addition, Addition::Port { .. }),
+            Self::Methods => matches!(addition, Addition::Method { .. }),
+            Self::Paths => matches!(addition, Addition::Path { .. }),
+        }
+    }
+
     /// What a rule without this list is about.
     pub(super) const fn any(self) -> &'static str {
         match self {
@@ -32,15 +42,15 @@ impl List {
     }
 }
 
-/// What a rule is about beside the connection, of which all holds but one list: the entry that this gains,
-/// it gains for everything that the rule is about otherwise.
-pub(super) fn of_rule(model: &Model, rule: &Rule, gains: List) -> Vec<String> {
+/// What a rule is about beside the connection, of which all holds but the list that this is added to: what that
+/// gains, it gains for everything that the rule is about otherwise.
+pub(super) fn of_rule(model: &Model, rule: &Rule, addition: &Addition) -> Vec<String> {
     let lists = [
         (List::Ports, extent(&rule.ports, is_one_port)),
         (List::Methods, extent(&rule.methods, |_| true)),
         (List::Paths, extent(&rule.paths, is_one_path)),
     ];
-    let others = lists.into_iter().filter(|(list, _)| *list != gains);
+    let others = lists.into_iter().filter(|(list, _)| !list.gains(addition));
     let lists = others.filter_map(|(list, extent)| match extent {
         Extent::Any => Some(list.any().into()),
         Extent::Several => Some(list.several().into()),

@@ -40,11 +40,10 @@ pub(super) fn add(
         [failed] => wanted.lacking_in(rule.name, failed),
         _ => None,
     });
-    if let Some((list, extension)) = extension.filter(|(_, addition)| addition.list_in(whole.raw()).is_some())
-    {
+    if let Some(extension) = extension.filter(|addition| addition.list_in(whole.raw()).is_some()) {
         let model = whole.model();
         let rule = model.rules().iter().find(|rule| Some(rule.name.as_str()) == explained.nearest);
-        draft.edit.broad.extend(rule.into_iter().flat_map(|rule| broad::of_rule(model, rule, list)));
+        draft.edit.broad.extend(rule.into_iter().flat_map(|rule| broad::of_rule(model, rule, &extension)));
         return draft.add(extension);
     }
     let entry = entry(draft, &explained.destinations, destination)?;
@@ -65,15 +64,13 @@ impl Wanted {
         }
     }
 
-    /// What to add to which list of the rule of this name, of which this alone does not hold.
-    fn lacking_in(&self, rule: &str, failed: &Failed<'_>) -> Option<(List, Addition)> {
+    /// What to add to the rule of this name, of which this alone does not hold.
+    fn lacking_in(&self, rule: &str, failed: &Failed<'_>) -> Option<Addition> {
         let rule = rule.into();
         match failed {
-            Failed::Port(_) => Some((List::Ports, Addition::Port { rule, port: self.port? })),
-            Failed::Method(_) => {
-                Some((List::Methods, Addition::Method { rule, method: self.method.clone()? }))
-            }
-            Failed::Path(_) => Some((List::Paths, Addition::Path { rule, path: self.path.clone()? })),
+            Failed::Port(_) => Some(Addition::Port { rule, port: self.port? }),
+            Failed::Method(_) => Some(Addition::Method { rule, method: self.method.clone()? }),
+            Failed::Path(_) => Some(Addition::Path { rule, path: self.path.clone()? }),
             Failed::NoIdentity
             | Failed::HasIdentity
             | Failed::Process(_)
