@@ -46,6 +46,7 @@ pub use raw::{
     Effect, MAX_CIDRS, MAX_DESTINATIONS, MAX_DIGESTS, MAX_HOSTS, MAX_METHODS, MAX_NAMES, MAX_PATHS,
     MAX_PORTS, MAX_PROCESSES, MAX_RULES, MAX_SUPPRESSIONS, MAX_TEXT, Mode, RawDestination, RawFrom, RawJwk,
     RawKey, RawLint, RawPolicy, RawPort, RawProcess, RawRule, RawSelector, RawSuppression, RawTo, RawTrust,
+    is_method,
 };
 pub use reason::Reason;
 pub use record::{Direction, Event, MAX_RECORD_BYTES, RECORD_VERSION, Record, RecordError, RecordTemplate};

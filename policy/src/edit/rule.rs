@@ -9,7 +9,7 @@ use crate::judge::Finding;
 use crate::pattern::{Host, PathPattern, RequestPath};
 use crate::policy::Policy;
 use crate::raw::{
-    Effect, MAX_METHOD, MAX_TEXT, RawDestination, RawFrom, RawPort, RawRule, RawSelector, RawTo,
+    Effect, MAX_TEXT, RawDestination, RawFrom, RawPort, RawRule, RawSelector, RawTo, is_method,
 };
 use procgate_identity::Claims;
 
@@ -52,14 +52,13 @@ pub(super) fn add(
 
 impl Wanted {
     fn of(destination: &Destination<'_>) -> Self {
-        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let method = destination.http.map(|http| http.method.to_owned());
         let path = destination.http.and_then(|http| http.path.split(['?', '#']).next());
         let literal =
             |path: &&str| path.len() <= MAX_TEXT && !path.contains('*') && PathPattern::parse(path).is_ok();
         Self {
             port: destination.address.map(|address| address.port()).filter(|port| *port > 0),
-            method: method.filter(|name| (1..=MAX_METHOD).contains(&name.len()) && name.bytes().all(token)),
+            method: method.filter(|method| is_method(method)),
             path: path.filter(literal).map(Into::into),
         }
     }

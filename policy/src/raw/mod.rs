@@ -15,12 +15,12 @@ mod rule;
 mod spelling;
 mod write;
 
-pub(crate) use bounds::MAX_METHOD;
 pub use bounds::{
     MAX_CIDRS, MAX_DESTINATIONS, MAX_DIGESTS, MAX_HOSTS, MAX_METHODS, MAX_NAMES, MAX_PATHS, MAX_PORTS,
     MAX_PROCESSES, MAX_RULES, MAX_SUPPRESSIONS, MAX_TEXT,
 };
 pub use lint::{RawLint, RawSuppression};
+pub use read_rule::is_method;
 pub use rule::{Effect, RawFrom, RawPort, RawRule, RawSelector, RawTo};
 
 use crate::document;

@@ -122,11 +122,16 @@ fn port(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<RawPort> {
     None
 }
 
-/// A method is a token (RFC 9110 section 5.6.2), compared byte by byte.
+/// Whether a rule can have this method: a token (RFC 9110 section 5.6.2), compared byte by byte.
+#[must_use]
+pub fn is_method(method: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=MAX_METHOD).contains(&method.len()) && method.bytes().all(token)
+}
+
 fn method(reader: &mut Reader, at: At<'_>, node: &Node) -> Option<String> {
     let method = reader.text(at, node)?;
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if (1..=MAX_METHOD).contains(&method.len()) && method.bytes().all(token) {
+    if is_method(method) {
         return Some(method.into());
     }
     let remedy = format!("write 1 to {MAX_METHOD} letters as in the request, for example GET");

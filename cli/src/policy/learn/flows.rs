@@ -8,13 +8,13 @@ use super::evidence::{self, Evidence, Seen};
 use super::lesson::{Aside, Lesson};
 use super::paths::Place;
 use super::pods::Pod;
-use super::route::{Path, Route, Whereto, clear, is_method};
+use super::route::{Path, Route, Whereto, clear};
 use crate::records::{Alike, Memo, Speaker, Speakers};
 use core::hash::BuildHasher as _;
 use core::net::IpAddr;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use procgate_identity::UnixNanos;
-use procgate_policy::{Record, host_name};
+use procgate_policy::{Record, host_name, is_method};
 use std::collections::BTreeMap;
 
 /// Flows that are told apart: several for each rule of a policy as large as one may be. What is new beyond is

@@ -6,9 +6,6 @@ use core::net::IpAddr;
 use procgate_policy::clear_path;
 use std::borrow::Cow;
 
-/// Bytes of a method that a rule can name.
-const MAX_METHOD: usize = 32;
-
 /// A speaker's way to one place: the paths of the requests with one method, or connections that are no
 /// requests.
 #[derive(Clone, Debug)]
@@ -64,10 +61,4 @@ pub(super) fn clear(path: Option<Path<'_>>, is_http: bool) -> Result<Option<Cow<
         None if is_http => Err(Aside::UnclearPath),
         None => Ok(None),
     }
-}
-
-/// Whether a rule can name it (RFC 9110 section 5.6.2).
-pub(super) fn is_method(method: &str) -> bool {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    (1..=MAX_METHOD).contains(&method.len()) && method.bytes().all(token)
 }
